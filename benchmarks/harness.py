@@ -1,0 +1,122 @@
+"""Alternating timing: every contestant runs in every round of one loop, and rounds are compared with themselves.
+
+Fair alternation needs care. Libraries keep their threads spinning after their work (OpenBLAS for 0.1 s), and two libraries
+spinning on the same cores slow each other several times over. So a round gives each contestant a block of calls of
+its own: wait until no thread of this process burns CPU, call untimed until caches and the library's own threads are
+awake, then time calls for some milliseconds. Inside its block each library is as in a program of its own, with its own defaults
+for waiting. The collector stays on; what was alive before the first round is frozen, so that no contestant pays
+for the modules of the others.
+"""
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+class Missing(Exception):
+    """A contestant that cannot run here, and why."""
+
+
+class Disagreement(Exception):
+    """Two contestants computed different results: timing them would compare different work."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    name: str
+    call: Callable[[], Any]
+    arrays: Callable[[Any], list]  # what call returned -> NumPy arrays, to compare with the reference
+    wait: Callable[[Any], None] = lambda _result: None  # returns when the device has computed it
+    operations: int = 1  # times are per operation
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure one workload: rounds until `seconds` are over, within the two limits."""
+
+    seconds: float = 12.0
+    fewest: int = 9
+    most: int = 41
+    block: float = 0.005
+
+
+QUICK = Effort(seconds=1.5, fewest=5, most=9)
+
+
+def measure(contestants, reference, effort):
+    """{name: seconds of each round}, after checking that every contestant computes the reference."""
+    for contestant in contestants:
+        check(contestant, reference)
+    calls = {c.name: calls_in_block(c, effort.block) for c in contestants}
+    rounds = {c.name: [] for c in contestants}
+    shuffle = np.random.default_rng(0).permutation
+    gc.collect()
+    gc.freeze()
+    start = time.perf_counter()
+    while not done(len(rounds[contestants[0].name]), time.perf_counter() - start, effort):
+        for i in shuffle(len(contestants)):
+            c = contestants[i]
+            rounds[c.name].append(time_block(c, calls[c.name]) / c.operations)
+    gc.unfreeze()
+    return rounds
+
+
+def check(contestant, reference, tolerance=1e-4):
+    """Raises Disagreement unless every array is within tolerance · max|reference|; also the first warm-up."""
+    arrays = contestant.arrays(contestant.call())
+    for got, expected in zip(arrays, reference, strict=True):
+        difference = np.max(np.abs(got - expected)) / np.max(np.abs(expected))
+        if got.shape != expected.shape or not difference <= tolerance:
+            raise Disagreement(f"{contestant.name}: shape {got.shape} and relative difference {difference:.1e}; "
+                               f"expected shape {expected.shape} and at most {tolerance:.0e}")
+
+
+def done(rounds, elapsed, effort):
+    return rounds >= effort.fewest and (elapsed > effort.seconds or rounds >= effort.most)
+
+
+def time_block(contestant, calls):
+    """Seconds for one call, from a block that has the machine to itself."""
+    settle()
+    run(contestant, 1 + calls // 4)
+    return run(contestant, calls) / calls
+
+
+def run(contestant, calls):
+    call, result = contestant.call, None
+    start = time.perf_counter()
+    for _ in range(calls):
+        result = call()
+    contestant.wait(result)
+    return time.perf_counter() - start
+
+
+def calls_in_block(contestant, seconds):
+    run(contestant, 2)
+    calls = 1
+    while (elapsed := run(contestant, calls)) < seconds / 4:
+        calls *= 2
+    return max(1, round(calls * seconds / elapsed))
+
+
+def settle(window=0.01, patience=1.0):
+    """Sleeps until the process burns no CPU while it sleeps: all thread pools have gone to rest."""
+    for _ in range(int(patience / window)):
+        burnt = time.process_time()
+        time.sleep(window)
+        if time.process_time() - burnt < window / 10:
+            return
+
+
+def quartiles(values):
+    """Median, first and third quartile."""
+    return tuple(float(q) for q in np.quantile(values, (0.5, 0.25, 0.75)))
+
+
+def ratio(times, others):
+    """Median and quartiles of the ratio within each round."""
+    return quartiles(np.divide(times, others))

@@ -1,0 +1,20 @@
+"""gpuad: reverse-mode automatic differentiation of NumPy and CuPy programs by linear algebra."""
+from gpuad import operators as _operators  # noqa: F401  (attaches the operators of traced arrays)
+from gpuad import namespace as _namespace  # noqa: F401
+from gpuad import numpy as numpy
+from gpuad import primitives as _primitives  # noqa: F401
+from gpuad.errors import ArrayConversionError, LeakedTraceError, NotDifferentiableError
+from gpuad.transforms import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
+
+__version__ = "0.1.0"

@@ -1,0 +1,98 @@
+"""Leaves: the arrays at the ends of the pytrees that go in and come out."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import optree
+
+from gpuad.traced import TracedArray
+from linalg.arrays import Array, is_array, is_cupy, namespace
+
+
+class Leaf(NamedTuple):
+    """A primal: its array, and whether its derivative is handed back as a number (because it came as one)."""
+
+    value: Array
+    is_number: bool
+
+
+def as_leaf(x: Any, where: str) -> Leaf:
+    """The array of a leaf that is to be differentiated.
+
+    Raises TypeError where x carries no derivative: integers, booleans, strings, masked arrays, objects.
+    """
+    kind = type(x)
+    if (kind is np.ndarray or kind is TracedArray) and x.dtype.kind in "fc":
+        return Leaf(x, False)
+    if kind is float or kind is complex:
+        return Leaf(np.float64(x) if kind is float else np.complex128(x), True)
+    if isinstance(x, np.generic) and x.dtype.kind in "fc":
+        return Leaf(x, True)
+    if (is_cupy(x) or isinstance(x, np.memmap)) and x.dtype.kind in "fc":
+        return Leaf(x, False)
+    raise _not_differentiable(x, where)
+
+
+def _not_differentiable(x: Any, where: str) -> TypeError:
+    what = f"an array of dtype {x.dtype}" if is_array(x) else f"{type(x).__name__} {x!r}"
+    if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
+        what = f"{type(x).__module__}.{type(x).__name__}, a subclass of ndarray"
+    remedy = "convert it with float(x)" if isinstance(x, (int, np.integer)) else "convert it with x.astype(float)"
+    if not is_array(x) and not isinstance(x, (int, bool)):
+        remedy = "pass arrays or numbers (in any pytree), and close over everything else"
+    elif isinstance(x, np.ndarray) and type(x) is not np.ndarray:
+        remedy = "convert it with numpy.asarray(x)"
+    return TypeError(f"{where}: expected floating-point or complex arrays to differentiate, got {what}; {remedy}, or choose other "
+                     "arguments with argnums")
+
+
+def leaf_path(tree: Any, index: int) -> str:
+    """Where a leaf stands in its tree, as it would be written: ``[0]['w']``."""
+    path = optree.tree_paths(tree)[index]
+    return "".join(f"[{p!r}]" for p in path)
+
+
+def zeros(value: Array, rhs: tuple[int, ...] = ()) -> Array:
+    """Zeros of the value's shape, after leading axes ``rhs``, where the value lies."""
+    return namespace(_innermost_value(value)).zeros(rhs + tuple(value.shape), dtype=value.dtype)
+
+
+def ones(value: Array) -> Array:
+    """Ones of the value's shape, where the value lies."""
+    return namespace(_innermost_value(value)).ones(value.shape, dtype=value.dtype)
+
+
+def _innermost_value(x: Any) -> Any:
+    while type(x) is TracedArray:
+        x = x.value
+    return x
+
+
+def conj(x: Array) -> Array:
+    """The conjugate; x itself where x is real."""
+    return x.conj() if x.dtype.kind == "c" else x
+
+
+def own_all(results: Sequence[Array], given: Sequence[Array]) -> list[Array]:
+    """Results that share no memory with one another nor with what was given: views and repeats are copied."""
+    taken = {id(x) for x in given}
+    owned = []
+    for x in results:
+        if (isinstance(x, np.ndarray) or is_cupy(x)) and (x.base is not None or id(x) in taken):
+            x = x.copy()
+        taken.add(id(x))
+        owned.append(x)
+    return owned
+
+
+def finish_leaf(x: Array, leaf: Leaf) -> Array:
+    """A derivative as it is handed out: in the dtype of its leaf, a number for a number, an array for an array."""
+    if x.dtype != leaf.value.dtype:
+        x = x.astype(leaf.value.dtype)
+    if type(x) is TracedArray:
+        return x
+    if leaf.is_number:
+        return x[()] if x.ndim == 0 else x
+    return x if x.ndim or not isinstance(x, np.generic) else np.asarray(x)

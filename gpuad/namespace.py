@@ -1,0 +1,109 @@
+"""Namespaces: NumPy's or CuPy's functions, which differentiate where an argument is traced."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from gpuad.dispatch import TABLE, any_traced, refuse
+from gpuad.traced import TracedArray
+from linalg.arrays import is_cupy
+
+
+class Namespace:
+    """A module's functions, complete: those with a differential take traced arguments, the others say that they do not."""
+
+    def __init__(self, module: ModuleType, numpy_module: ModuleType = np, name: str = "gpuad.numpy"):
+        self._module, self._numpy, self._name = module, numpy_module, name
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._module, name)
+        counterpart = getattr(self._numpy, name, None)
+        if isinstance(attribute, ModuleType):
+            if not isinstance(counterpart, ModuleType) or name not in ("linalg", "fft"):
+                return attribute
+            attribute = Namespace(attribute, counterpart, f"{self._name}.{name}")
+        elif name in CONSTRUCTORS and self._numpy is np:
+            attribute = CONSTRUCTORS[name](self, attribute)
+        elif callable(attribute) and not isinstance(attribute, type):
+            attribute = _traceable(attribute, TABLE.get(counterpart), f"{self._name}.{name}")
+        setattr(self, name, attribute)
+        return attribute
+
+    def __dir__(self) -> list[str]:
+        return dir(self._module)
+
+    def __repr__(self) -> str:
+        return f"<namespace {self._name}>"
+
+
+def _traceable(function: Callable[..., Any], implementation: Callable[..., Any] | None, name: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any_traced(args, kwargs):
+            if implementation is None:
+                raise refuse(name)
+            return implementation(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return wraps(function)(call) if hasattr(function, "__name__") else call
+
+
+def _array(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def array(a: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        if not any_traced((a,), {}):
+            return function(a, dtype=dtype, **kwargs)
+        built = _build(xp, a)
+        return built if dtype is None else built.astype(dtype)
+
+    return array
+
+
+def _build(xp: Namespace, a: Any) -> Any:
+    """An array from nested lists that hold traced arrays."""
+    return np.stack([_build(xp, part) for part in a]) if isinstance(a, (list, tuple)) else (
+        a if any_traced((a,), {}) else xp._module.asarray(a))
+
+
+def _full(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def full(shape: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        if not any_traced((fill_value,), {}):
+            return function(shape, fill_value, dtype=dtype, **kwargs)
+        filled = np.broadcast_to(fill_value, (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape))
+        return filled if dtype is None else filled.astype(dtype)
+
+    return full
+
+
+def _full_like(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def full_like(a: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
+        return xp.full(np.shape(a), fill_value, dtype=dtype or a.dtype)
+
+    return full_like
+
+
+CONSTRUCTORS: dict[str, Callable[[Namespace, Callable[..., Any]], Callable[..., Any]]] = {
+    "array": _array, "asarray": _array, "asanyarray": _array, "ascontiguousarray": _array, "full": _full,
+    "full_like": _full_like,
+}
+
+
+def namespace_of(x: Any, api_version: str | None = None) -> Namespace:
+    """The namespace of a traced array: over the library that its value belongs to."""
+    while type(x) is TracedArray:
+        x = x.value
+    if is_cupy(x):
+        from gpuad.cupy import namespace
+
+        return namespace()
+    from gpuad.numpy import _namespace
+
+    return _namespace
+
+
+TracedArray.__array_namespace__ = namespace_of  # type: ignore[attr-defined]

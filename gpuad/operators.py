@@ -1,0 +1,93 @@
+"""The operators, methods and attributes of a traced array that record: attached from the table."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gpuad.dispatch import TABLE
+from gpuad.primitives import elementwise as e
+from gpuad.primitives import products, shapes
+from gpuad.traced import TracedArray
+from linalg import LinearOperator
+
+
+def _binary(f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def forward(self: Any, other: Any) -> Any:
+        return f(self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return f(other, self)
+
+    return forward, reflected
+
+
+for _symbol, _function in {"add": e.add, "sub": e.subtract, "mul": e.multiply, "truediv": e.divide, "pow": e.power,
+                           "mod": e.remainder, "floordiv": TABLE[np.floor_divide]}.items():
+    _forward, _reflected = _binary(_function)
+    setattr(TracedArray, f"__{_symbol}__", _forward)
+    setattr(TracedArray, f"__r{_symbol}__", _reflected)
+
+for _symbol, _ufunc in {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
+                        "ne": np.not_equal}.items():
+    setattr(TracedArray, f"__{_symbol}__", _binary(TABLE[_ufunc])[0])
+
+
+def _matmul(self: Any, other: Any) -> Any:
+    return NotImplemented if isinstance(other, LinearOperator) else products.matmul(self, other)
+
+
+def _rmatmul(self: Any, other: Any) -> Any:
+    return NotImplemented if isinstance(other, LinearOperator) else products.matmul(other, self)
+
+
+def _in_place(symbol: str) -> Callable[..., Any]:
+    operation = getattr(TracedArray, f"__{symbol}__")
+
+    def rebind(self: TracedArray, other: Any) -> Any:
+        if self.shape == () and self.index >= self.program.n_inputs:
+            return operation(self, other)  # as with NumPy's scalars: the name is bound to a new number
+        raise TypeError(f"in-place operator (__i{symbol}__) on a traced array of shape {self.shape}: traced arrays are immutable; "
+                        "write x = x + y instead of x += y")
+
+    return rebind
+
+
+def _reshape(self: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:
+    return shapes.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+
+
+def _transpose(self: Any, *axes: Any) -> Any:
+    return shapes.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+
+def _method(function: Any) -> Callable[..., Any]:
+    implementation = TABLE[function]
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return implementation(self, *args, **kwargs)
+
+    return method
+
+
+METHODS = """sum mean prod max min var std cumsum ptp dot clip conj conjugate take repeat diagonal trace swapaxes squeeze
+    ravel argmax argmin argsort any all nonzero searchsorted round""".split()
+
+for _name in METHODS:
+    if getattr(np, _name) in TABLE:
+        setattr(TracedArray, _name, _method(getattr(np, _name)))
+
+_attributes: dict[str, Any] = {
+    "__matmul__": _matmul, "__rmatmul__": _rmatmul, "__neg__": lambda x: e.negative(x), "__pos__": lambda x: e.positive(x),
+    "__abs__": lambda x: e.absolute(x), "__getitem__": shapes.getitem, "__invert__": lambda x: ~x.value,
+    "reshape": _reshape, "transpose": _transpose, "flatten": lambda x, order="C": shapes.ravel(x, order),
+    "astype": e.astype, "copy": lambda x, order="C": x,
+    "T": property(lambda x: shapes.transpose(x)), "mT": property(shapes.matrix_transpose),
+    "real": property(e.real), "imag": property(e.imag),
+}
+for _name, _value in _attributes.items():
+    setattr(TracedArray, _name, _value)
+
+for _symbol in ("add", "sub", "mul", "truediv", "pow", "mod", "floordiv", "matmul"):
+    setattr(TracedArray, f"__i{_symbol}__", _in_place(_symbol))

@@ -1,0 +1,197 @@
+"""Primitive: an array function and its differential, stated once with ``linalg`` elements.
+
+A rule gives, for one argument, the element E in dy = E dx. There are no reverse rules: transposes belong to ``linalg``.
+
+What a rule uses is read from its parameters: one whose name starts with an underscore is not used, and its value is
+not kept until the solve. So ``lambda y, _x: 1 - y * y`` keeps the result of tanh only.
+"""
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpuad.program import Program, Row
+from gpuad.traced import TracedArray
+from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, diagonal
+from linalg.arrays import Array, is_cupy
+
+Block = tuple[int, LinearOperator]
+Rule = Callable[..., Any]
+
+
+class Primitive:
+    """A function of arrays with a rule for each positional argument: ``rule(in_shape, y, *args, **kwargs) -> element``.
+
+    ``in_shape`` is the shape of the argument in question. None as a rule says that the function is constant in that argument.
+    ``fresh`` promises that the result is never a view of memory which the user can reach.
+    """
+
+    leading = 1  # parameters of a rule before y
+
+    def __init__(self, name: str, fun: Callable[..., Any], *rules: Rule | None, fresh: bool = False):
+        self.name, self.fun, self.rules, self.fresh = name, fun, rules, fresh
+        self.saves: dict[int, tuple[bool, list[int]]] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        program = innermost(args)
+        if program is None:
+            return self.fun(*args, **kwargs)
+        try:
+            return program.record(self, args, kwargs)
+        except TypeError as error:
+            if mixed := mixed_libraries(self.name, args):
+                raise mixed from error
+            raise
+
+    def rule(self, position: int) -> Rule | None:
+        return self.rules[position]
+
+    def find_saves(self, mask: int, n: int) -> tuple[bool, list[int]]:
+        """Whether the result, and which arguments, the rules of the traced arguments (bits of mask) use."""
+        used: set[int] = set()
+        for position in range(n):
+            rule = self.rule(position) if mask >> position & 1 else None
+            if rule is not None:
+                used |= self._uses(rule, n)
+        self.saves[mask] = (-1 in used, sorted(used - {-1}))
+        return self.saves[mask]
+
+    def _uses(self, rule: Rule, n: int) -> set[int]:
+        parameters = list(inspect.signature(rule).parameters.values())
+        places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][self.leading:]
+        used = {i for i, p in enumerate(places, -1) if not p.name.startswith("_") and i < n}
+        if any(p.kind is p.VAR_POSITIONAL and not p.name.startswith("_") for p in parameters):
+            used |= set(range(len(places) - 1, n))
+        return used
+
+    def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
+        """The row of the system: (variable, element) for each traced argument."""
+        result = []
+        for position, j in row.parents:
+            rule = self.rule(position)
+            if rule is not None:
+                source = rows[j]
+                element = rule(source.shape, row.out, *row.args, **row.kwargs)
+                result.append((j, cast(element, source, row)))
+        return result
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+class Elementwise(Primitive):
+    """A function that acts entry by entry, with broadcasting: ``rule(y, *args) -> partial derivative`` for each argument.
+
+    A partial derivative is an array, or a number where it is constant.
+    """
+
+    leading = 0
+
+    def __init__(self, name: str, fun: Callable[..., Any], *rules: Rule | None):
+        super().__init__(name, fun, *rules, fresh=True)
+
+    def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
+        _, parents, args, _, y, shape, dtype = row
+        result: list[Block] = []
+        for position, j in parents:
+            rule = self.rules[position]
+            if rule is None:
+                continue
+            d = rule(y, *args)
+            element: LinearOperator = Diagonal(d, shape) if type(d) is np.ndarray and d.shape else diagonal(d, shape)
+            source = rows[j]
+            if source.shape != shape:
+                repeated = Broadcast(source.shape, shape)
+                element = repeated if type(element) is Identity else Product(element, repeated)
+            if source.dtype is not dtype:
+                element = cast(element, source, row)
+            result.append((j, element))
+        return result
+
+
+class Variadic(Primitive):
+    """A function of any number of arrays, with one rule for all: ``rule(position, in_shape, y, *args, **kwargs) -> element``."""
+
+    leading = 2
+
+    def __init__(self, name: str, fun: Callable[..., Any], rule: Rule, fresh: bool = False):
+        super().__init__(name, fun, fresh=fresh)
+        self._rule = rule
+
+    def rule(self, position: int) -> Rule | None:
+        return self._rule
+
+    def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
+        return [(j, cast(self._rule(position, rows[j].shape, row.out, *row.args, **row.kwargs), rows[j], row))
+                for position, j in row.parents]
+
+
+class MultiOutput:
+    """A function of arrays that returns several: ``rules[k]`` are the rules of output k, one for each argument.
+
+    In these rules y is the tuple of all outputs. Every output is a row of its own.
+    """
+
+    def __init__(self, name: str, fun: Callable[..., tuple[Any, ...]], *rules: Sequence[Rule | None]):
+        self.name, self.fun = name, fun
+        self.outputs = [Primitive(f"{name}[{k}]", self._component(k), *r, fresh=True) for k, r in enumerate(rules)]
+
+    def _component(self, k: int) -> Callable[..., Any]:
+        return lambda *args, **kwargs: self.fun(*args, **kwargs)[k]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        program = innermost(args)
+        if program is None:
+            return self.fun(*args, **kwargs)
+        here = [type(a) is TracedArray and a.program is program for a in args]
+        values = [a.value if h else a for a, h in zip(args, here, strict=True)]
+        parents = [(p, args[p].index) for p, h in enumerate(here) if h]
+        mask = sum(1 << p for p, h in enumerate(here) if h)
+        outs = tuple(self.fun(*values, **kwargs))
+        return tuple(program.append(output, args, values, parents, mask, kwargs, value, outs)
+                     for output, value in zip(self.outputs, outs, strict=True))
+
+
+def innermost(args: Sequence[Any]) -> Program | None:
+    """The youngest program among the traced arguments: the one that records."""
+    program = None
+    for a in args:
+        if type(a) is TracedArray and (program is None or a.program.level > program.level):
+            program = a.program
+    return program
+
+
+def cast(element: LinearOperator, source: Row, row: Row) -> LinearOperator:
+    """The element, after a cast of its argument where the operation has computed in another dtype."""
+    if source.dtype == row.dtype or source.dtype.kind == "c" and row.dtype.kind != "c":
+        return element
+    return Product(element, Cast(source.shape, source.dtype, row.dtype))
+
+
+def mixed_libraries(name: str, args: Sequence[Any]) -> TypeError | None:
+    """The error that says that NumPy and CuPy arrays were mixed, where they were."""
+    values = [_strip(a) for a in args]
+    if not (any(map(is_cupy, values)) and any(isinstance(v, np.ndarray) for v in values)):
+        return None
+    return TypeError(f"{name}: expected arrays of one library, got NumPy and CuPy arrays mixed; move one side first, with "
+                     "cupy.asarray(x) or cupy.asnumpy(x)")
+
+
+def _strip(x: Any) -> Any:
+    while type(x) is TracedArray:
+        x = x.value
+    return x
+
+
+linear = Primitive("linear", lambda x, operator: operator._apply(x), lambda _shape, _y, _x, operator: operator)
+"""``linear(x, operator=E)`` is E x: an operation that is its own differential. Reshapes, sums, indexing, … are of this kind."""
+
+
+def _apply_linear(self: TracedArray, operator: LinearOperator) -> Array:
+    return linear(self, operator=operator)
+
+
+TracedArray._apply_linear = _apply_linear  # type: ignore[attr-defined]

@@ -1,0 +1,211 @@
+"""Elementwise functions: each with its partial derivatives, as in a table of derivatives.
+
+A rule is ``(y, *args) -> partial derivative``; a parameter with a leading underscore is not used, hence not kept.
+
+Kinks, where the derivative jumps, take the mean of the two one-sided derivatives: |x| has 0 at 0; maximum and minimum give
+half to each argument in a tie, so ReLU as ``maximum(x, 0)`` has 1/2 at 0; clip has 1/2 at its bounds.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gpuad.dispatch import TABLE, implements
+from gpuad.primitive import Elementwise, Primitive, linear
+from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart
+from linalg.arrays import Array, Shape, is_array, namespace
+
+
+def elementwise(ufunc: Any, *rules: Callable[..., Any] | None) -> Elementwise:
+    """Enter a ufunc with its partial derivatives into the table."""
+    primitive = Elementwise(ufunc.__name__, ufunc, *rules)
+    TABLE[ufunc] = primitive
+    return primitive
+
+
+LN2, LN10 = float(np.log(2.0)), float(np.log(10.0))
+DEGREE = float(np.pi / 180)
+
+# arithmetic
+add = elementwise(np.add, lambda _y, _a, _b: 1, lambda _y, _a, _b: 1)
+subtract = elementwise(np.subtract, lambda _y, _a, _b: 1, lambda _y, _a, _b: -1)
+multiply = elementwise(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a)
+divide = elementwise(np.divide, lambda _y, _a, b: 1 / b, lambda y, _a, b: -y / b)
+negative = elementwise(np.negative, lambda _y, _x: -1)
+positive = elementwise(np.positive, lambda _y, _x: 1)
+reciprocal = elementwise(np.reciprocal, lambda y, _x: -y * y)
+square = elementwise(np.square, lambda _y, x: 2 * x)
+remainder = elementwise(np.remainder, lambda _y, _a, _b: 1, lambda _y, a, b: -np.floor_divide(a, b))
+fmod = elementwise(np.fmod, lambda _y, _a, _b: 1, lambda _y, a, b: -np.trunc(a / b))
+
+# powers, exponentials, logarithms
+sqrt = elementwise(np.sqrt, lambda y, _x: 0.5 / y)
+cbrt = elementwise(np.cbrt, lambda y, _x: 1 / (3 * y * y))
+exp = elementwise(np.exp, lambda y, _x: y)
+exp2 = elementwise(np.exp2, lambda y, _x: LN2 * y)
+expm1 = elementwise(np.expm1, lambda y, _x: y + 1)
+log = elementwise(np.log, lambda _y, x: 1 / x)
+log2 = elementwise(np.log2, lambda _y, x: 1 / (LN2 * x))
+log10 = elementwise(np.log10, lambda _y, x: 1 / (LN10 * x))
+log1p = elementwise(np.log1p, lambda _y, x: 1 / (1 + x))
+logaddexp = elementwise(np.logaddexp, lambda y, a, _b: _exp_below(a, y), lambda y, _a, b: _exp_below(b, y))
+logaddexp2 = elementwise(np.logaddexp2, lambda y, a, _b: _exp_below(LN2 * a, LN2 * y),
+                         lambda y, _a, b: _exp_below(LN2 * b, LN2 * y))
+
+# trigonometric and hyperbolic functions, and their inverses
+sin = elementwise(np.sin, lambda _y, x: np.cos(x))
+cos = elementwise(np.cos, lambda _y, x: -np.sin(x))
+tan = elementwise(np.tan, lambda y, _x: 1 + y * y)
+arcsin = elementwise(np.arcsin, lambda _y, x: 1 / np.sqrt(1 - x * x))
+arccos = elementwise(np.arccos, lambda _y, x: -1 / np.sqrt(1 - x * x))
+arctan = elementwise(np.arctan, lambda _y, x: 1 / (1 + x * x))
+arctan2 = elementwise(np.arctan2, lambda _y, a, b: b / (a * a + b * b), lambda _y, a, b: -a / (a * a + b * b))
+sinh = elementwise(np.sinh, lambda _y, x: np.cosh(x))
+cosh = elementwise(np.cosh, lambda _y, x: np.sinh(x))
+tanh = elementwise(np.tanh, lambda y, _x: 1 - y * y)
+arcsinh = elementwise(np.arcsinh, lambda _y, x: 1 / np.sqrt(x * x + 1))
+arccosh = elementwise(np.arccosh, lambda _y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+arctanh = elementwise(np.arctanh, lambda _y, x: 1 / (1 - x * x))
+hypot = elementwise(np.hypot, lambda y, a, _b: a / y, lambda y, _a, b: b / y)
+deg2rad = elementwise(np.deg2rad, lambda _y, _x: DEGREE)
+rad2deg = elementwise(np.rad2deg, lambda _y, _x: 1 / DEGREE)
+TABLE[np.radians], TABLE[np.degrees] = deg2rad, rad2deg
+
+# choices
+maximum = elementwise(np.maximum, lambda _y, a, b: _above(a, b), lambda _y, a, b: _above(b, a))
+minimum = elementwise(np.minimum, lambda _y, a, b: _above(b, a), lambda _y, a, b: _above(a, b))
+fmax = elementwise(np.fmax, lambda _y, a, b: _fmax_share(a, b), lambda _y, a, b: _fmax_share(b, a))
+fmin = elementwise(np.fmin, lambda _y, a, b: _fmax_share(-a, -b), lambda _y, a, b: _fmax_share(-b, -a))
+fabs = elementwise(np.fabs, lambda _y, x: np.sign(x))
+copysign = elementwise(np.copysign, lambda _y, a, b: _sign_bit(a) * _sign_bit(b), None)
+_select = Elementwise("where", np.where, None, lambda _y, mask, _a, _b: mask, lambda _y, mask, _a, _b: ~mask)
+
+
+def _exp_below(a: Array, y: Array) -> Array:
+    """exp(a − y) where y = log(eᵃ + eᵇ): a share between 0 and 1; both shares of (−∞, −∞) are 1/2."""
+    xp = namespace(a, y)
+    return xp.where(y == -np.inf, 0.5, xp.exp(a - xp.where(y == -np.inf, 0, y)))
+
+
+def _above(a: Any, b: Any) -> Array:
+    """1 where a > b, 1/2 where a = b, 0 elsewhere (float32, which no wider type is rounded by)."""
+    return np.multiply(np.add(a > b, a >= b, dtype=np.float32), np.float32(0.5))
+
+
+def _fmax_share(a: Any, b: Any) -> Array:
+    """The share of a in fmax(a, b), which ignores NaN."""
+    return _above(a, b) + (b != b) * (a == a)
+
+
+def _sign_bit(x: Any) -> Array:
+    return 1 - 2.0 * np.signbit(x)
+
+
+@implements(np.where)
+def where(condition: Any, *branches: Any) -> Any:
+    """``where(condition, a, b)``; the condition carries no derivative."""
+    condition = value_of(condition)
+    if not branches:
+        return np.where(condition)
+    if not is_array(condition):
+        condition = np.asarray(condition)
+    return _select(condition if condition.dtype == bool else condition != 0, *branches)
+
+
+@implements(np.clip)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """``clip`` as minimum of maximum."""
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    a = a if low is None else maximum(a, low)
+    return a if high is None else minimum(a, high)
+
+
+_power = Elementwise("power", np.power, lambda _y, a, b: _power_base(a, b), lambda y, a, _b: _power_exponent(y, a))
+
+
+def _power_base(a: Any, b: Any) -> Any:
+    """b aᵇ⁻¹, and 0 for b = 0 whatever a is."""
+    if not is_array(b):
+        return b * a ** (b - 1) if b != 0 else 0.0
+    zero = b == 0
+    return b * a ** np.where(zero, 1, b - 1)
+
+
+def _power_exponent(y: Any, a: Any) -> Any:
+    """aᵇ log a, and 0 for a = 0."""
+    xp = namespace(y, a)
+    return y * xp.log(xp.where(a == 0, 1, a)) if is_array(a) else y * np.log(a if a != 0 else 1.0)
+
+
+@implements(np.power, np.float_power, np.pow)
+def power(a: Any, b: Any) -> Any:
+    """aᵇ, with the square as the short way."""
+    return square(a) if type(b) in (int, float) and b == 2 else _power(a, b)
+
+
+def _absolute_rule(shape: Shape, y: Array, z: Array) -> LinearOperator:
+    """d|x| = sign(x) dx; for complex z, d|z| = Re(z̄ dz)/|z|, and 0 at 0."""
+    if z.dtype.kind != "c":
+        return Diagonal(namespace(z).sign(z), shape)
+    return Product(RealPart(shape), Diagonal(z.conj() / namespace(y).where(y == 0, 1, y), shape))
+
+
+absolute = implements(np.absolute)(Primitive("absolute", np.absolute, _absolute_rule, fresh=True))
+_angle = Primitive("angle", np.angle, lambda shape, _y, z: Product(
+    RealPart(shape), Diagonal(-1j * z.conj() / (z * z.conj()).real, shape)), fresh=True)
+
+
+@implements(np.conjugate)
+def conjugate(x: Any) -> Any:
+    """The complex conjugate; x itself where x is real."""
+    return linear(x, operator=Conjugate(x.shape)) if x.dtype.kind == "c" else x
+
+
+@implements(np.real)
+def real(x: Any) -> Any:
+    """The real part; x itself where x is real."""
+    return linear(x, operator=RealPart(x.shape)) if x.dtype.kind == "c" else x
+
+
+@implements(np.imag)
+def imag(x: Any) -> Any:
+    """The imaginary part; zeros where x is real."""
+    return linear(x, operator=ImaginaryPart(x.shape)) if x.dtype.kind == "c" else np.zeros_like(value_of(x))
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """The angle of a complex number, in radians (or degrees)."""
+    radians = _angle(z) if z.dtype.kind == "c" else np.angle(value_of(z))
+    return rad2deg(radians) if deg else radians
+
+
+def astype(x: Any, dtype: Any, copy: bool = True, **_kwargs: Any) -> Any:
+    """x as another floating or complex dtype; an integer or boolean dtype gives a plain array, which carries no derivative."""
+    target = np.dtype(dtype)
+    if target.kind not in "fc":
+        return value_of(x).astype(target)
+    return x if target == x.dtype else linear(x, operator=Cast(x.shape, x.dtype, target))
+
+
+@implements(np.sinc)
+def sinc(x: Any) -> Any:
+    """sin(πx)/(πx), 1 at 0."""
+    z = np.pi * where(x == 0, 1.0e-20, x)
+    return sin(z) / z
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """NaN and infinities replaced by numbers, which are constant."""
+    value = value_of(x)
+    return where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
+
+
+def value_of(x: Any) -> Any:
+    """The value of a traced array one trace further out; x itself where it is not traced."""
+    from gpuad.traced import TracedArray
+
+    return x.value if type(x) is TracedArray else x

@@ -1,0 +1,202 @@
+"""Sums, means, extremes, products and what is made of them."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from gpuad.dispatch import METHODS, implements
+from gpuad.primitive import Primitive, linear
+from gpuad.primitives.elementwise import astype, real, sqrt, square, value_of, where
+from gpuad.primitives.shapes import ravel, refuse_options, reshape
+from linalg import AxisSum, CumulativeSum, Diagonal, LinearOperator, Product, Scaling
+from linalg.arrays import Array, Shape, namespace, size
+
+_NO_VALUE = np._NoValue  # type: ignore[attr-defined]
+
+
+def _axes(axis: Any, ndim: int) -> Shape:
+    return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
+
+
+def _masked(x: Any, keep: Any, fill: Any) -> Any:
+    return x if keep is _NO_VALUE or keep is True else where(keep, x, fill)
+
+
+@implements(np.sum)
+def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+        where: Any = _NO_VALUE) -> Any:
+    """The sum over axes."""
+    refuse_options("sum", out=out)
+    a = _masked(a if dtype is None else astype(a, dtype), where, 0)
+    total = linear(a, operator=AxisSum(a.shape, _axes(axis, a.ndim), keepdims is True))
+    return total if initial is _NO_VALUE else total + initial
+
+
+def _mean_value(x: Array, operator: AxisSum, n: float) -> Array:
+    if x.dtype.kind == "f" and x.dtype.itemsize < 4:  # sums of half precision are accumulated in float32
+        return x.mean(axis=operator.axes, keepdims=operator.keepdims)
+    return operator._apply(x) / n
+
+
+def _mean_rule(_shape: Shape, _y: Any, _x: Any, operator: AxisSum, n: float) -> LinearOperator:
+    return Product(Scaling(1 / n, operator.out_shape), operator) if n else operator
+
+
+_mean = Primitive("mean", _mean_value, _mean_rule, fresh=True)
+
+
+@implements(np.mean)
+def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = _NO_VALUE) -> Any:
+    """The mean over axes."""
+    refuse_options("mean", out=out)
+    a = a if dtype is None else astype(a, dtype)
+    axes = _axes(axis, a.ndim)
+    if where is not _NO_VALUE and where is not True:
+        counts = np.broadcast_to(where, a.shape).sum(axis=axes, keepdims=keepdims is True)
+        return sum(a, axes, keepdims=keepdims, where=where) / counts
+    return _mean(a, operator=AxisSum(a.shape, axes, keepdims is True), n=size(tuple(a.shape[i] for i in axes)))
+
+
+def _extreme_rule(_shape: Shape, y: Array, x: Array, axes: Shape, keepdims: bool) -> LinearOperator:
+    """dy is the mean of dx over the entries where the extreme is attained."""
+    total = AxisSum(x.shape, axes, keepdims)
+    attained = x == y.reshape(total._kept)
+    count = attained.sum(axis=axes, keepdims=True)
+    return Product(total, Diagonal(attained / namespace(count).maximum(count, 1), x.shape))
+
+
+def _extreme(name: str) -> Primitive:
+    def evaluate(x: Array, axes: Shape, keepdims: bool) -> Array:
+        return getattr(x, name)(axis=axes, keepdims=keepdims)
+    return Primitive(name, evaluate, _extreme_rule, fresh=True)
+
+
+_max, _min = _extreme("max"), _extreme("min")
+
+
+@implements(np.max, np.amax)
+def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+        where: Any = _NO_VALUE) -> Any:
+    """The largest entry over axes; entries that share the maximum share its derivative equally."""
+    return _extreme_of(_max, np.maximum, -np.inf, a, axis, out, keepdims, initial, where)
+
+
+@implements(np.min, np.amin)
+def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+        where: Any = _NO_VALUE) -> Any:
+    """The smallest entry over axes; entries that share the minimum share its derivative equally."""
+    return _extreme_of(_min, np.minimum, np.inf, a, axis, out, keepdims, initial, where)
+
+
+def _extreme_of(primitive: Primitive, pair: Any, neutral: float, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any,
+                keep: Any) -> Any:
+    refuse_options(primitive.name, out=out)
+    result = primitive(_masked(a, keep, neutral), axes=_axes(axis, a.ndim), keepdims=keepdims is True)
+    return result if initial is _NO_VALUE else pair(result, initial)
+
+
+@implements(np.ptp)
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+    """Largest minus smallest entry."""
+    return max(a, axis, out, keepdims) - min(a, axis, out, keepdims)
+
+
+@implements(np.prod)
+def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+         where: Any = _NO_VALUE) -> Any:
+    """The product over axes, by halves: zeros among the factors need no special rule."""
+    refuse_options("prod", out=out)
+    a = _masked(a if dtype is None else astype(a, dtype), where, 1)
+    axes = _axes(axis, a.ndim)
+    kept = [i for i in range(a.ndim) if i not in axes]
+    total = AxisSum(a.shape, axes, keepdims is True)
+    factors = reshape(np.transpose(a, (*axes, *kept)), (size(tuple(a.shape[i] for i in axes)), *[a.shape[i] for i in kept]))
+    while (n := factors.shape[0]) > 1:
+        half = factors[: n // 2] * factors[n // 2: n // 2 * 2]
+        factors = np.concatenate([half, factors[n // 2 * 2:]]) if n % 2 else half
+    result = reshape(factors[0], total.out_shape) if n else namespace(a).ones(total.out_shape, dtype=a.dtype)
+    return result if initial is _NO_VALUE else result * initial
+
+
+@implements(np.var)
+def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: Any = False, *,
+        where: Any = _NO_VALUE, mean: Any = _NO_VALUE, correction: Any = _NO_VALUE) -> Any:
+    """The variance over axes, Σ |x − mean|² / (n − ddof)."""
+    refuse_options("var", out=out)
+    ddof = ddof if correction is _NO_VALUE else correction
+    a = a if dtype is None else astype(a, dtype)
+    axes = _axes(axis, a.ndim)
+    center = np.mean(a, axes, keepdims=True, where=where) if mean is _NO_VALUE else mean
+    deviation = a - center
+    squares = square(deviation) if a.dtype.kind != "c" else real(deviation * deviation.conj())
+    n = (size(tuple(a.shape[i] for i in axes)) if where is _NO_VALUE
+         else np.broadcast_to(where, a.shape).sum(axis=axes, keepdims=keepdims is True))
+    return sum(squares, axes, keepdims=keepdims, where=where) / np.maximum(n - ddof, 0)
+
+
+@implements(np.std)
+def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: Any = False, **options: Any) -> Any:
+    """The standard deviation over axes."""
+    return sqrt(var(a, axis, dtype, out, ddof, keepdims, **options))
+
+
+@implements(np.cumsum)
+def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+    """The cumulative sum along an axis (of the raveled array by default)."""
+    refuse_options("cumsum", out=out)
+    a = a if dtype is None else astype(a, dtype)
+    if axis is None:
+        a, axis = ravel(a), 0
+    return linear(a, operator=CumulativeSum(a.shape, normalize_axis_index(axis, a.ndim)))
+
+
+@implements(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO_VALUE, append: Any = _NO_VALUE) -> Any:
+    """Differences of neighbours along an axis, n times."""
+    axis = normalize_axis_index(axis, a.ndim)
+    parts = [np.broadcast_to(p, (*a.shape[:axis], 1, *a.shape[axis + 1:])) if np.ndim(p) == 0 else p
+             for p in (prepend, a, append) if p is not _NO_VALUE] if a.ndim else [a]
+    a = np.concatenate(parts, axis) if len(parts) > 1 else a
+    lead = (slice(None),) * axis
+    for _ in range(n):
+        a = a[(*lead, slice(1, None))] - a[(*lead, slice(None, -1))]
+    return a
+
+
+@implements(np.sort)
+def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """Entries sorted along an axis: a gather by argsort."""
+    if axis is None:
+        a, axis = ravel(a), -1
+    return np.take_along_axis(a, np.argsort(_plain(a), axis=axis), axis) if a.ndim else a
+
+
+@implements(np.partition)
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """Entries partitioned along an axis: a gather by argpartition."""
+    if axis is None:
+        a, axis = ravel(a), -1
+    return np.take_along_axis(a, np.argpartition(_plain(a), kth, axis=axis), axis)
+
+
+def _plain(x: Any) -> Any:
+    while (value := value_of(x)) is not x:
+        x = value
+    return x
+
+
+METHODS.update({
+    ("add", "reduce"): lambda a, axis=0, dtype=None, out=None, keepdims=False, initial=_NO_VALUE, where=_NO_VALUE: sum(
+        a, axis, dtype, out, keepdims, initial, where),
+    ("multiply", "reduce"): lambda a, axis=0, dtype=None, out=None, keepdims=False, initial=_NO_VALUE, where=_NO_VALUE: prod(
+        a, axis, dtype, out, keepdims, initial, where),
+    ("maximum", "reduce"): lambda a, axis=0, _dtype=None, out=None, keepdims=False, initial=_NO_VALUE, where=_NO_VALUE: max(
+        a, axis, out, keepdims, initial, where),
+    ("minimum", "reduce"): lambda a, axis=0, _dtype=None, out=None, keepdims=False, initial=_NO_VALUE, where=_NO_VALUE: min(
+        a, axis, out, keepdims, initial, where),
+    ("add", "accumulate"): lambda a, axis=0, dtype=None, out=None: cumsum(a, axis, dtype, out),
+})
+
+__all__ = ["cumsum", "diff", "max", "mean", "min", "partition", "prod", "ptp", "sort", "std", "sum", "var"]

@@ -1,0 +1,345 @@
+"""Functions that move entries: each is a ``linalg`` element applied to its argument, its own differential."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from gpuad.dispatch import implements
+from gpuad.primitive import Variadic, linear
+from gpuad.traced import TracedArray
+from linalg import Broadcast, Gather, Permute, Reshape, Scatter
+from linalg.arrays import Array, Shape, is_array, namespace, size, snapshot
+
+
+@implements(np.reshape)
+def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None) -> Any:
+    """``reshape`` in C order (or F, by permuting)."""
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if order == "F":
+        return transpose(reshape(transpose(a), shape[::-1]))
+    if -1 in shape:
+        rest = -size(shape)
+        shape = tuple(a.size // rest if n == -1 and rest else n for n in shape)
+    return linear(a, operator=Reshape(a.shape, shape))
+
+
+@implements(np.ravel)
+def ravel(a: Any, order: str = "C") -> Any:
+    """All entries along one axis."""
+    return reshape(a, (a.size,), "F" if order == "F" else "C")
+
+
+@implements(np.transpose, np.permute_dims)
+def transpose(a: Any, axes: Any = None) -> Any:
+    """Axes permuted; reversed by default."""
+    n = a.ndim
+    axes = tuple(range(n))[::-1] if axes is None else normalize_axis_tuple(axes, n)
+    return linear(a, operator=Permute(a.shape, axes))
+
+
+@implements(np.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Any:
+    """The last two axes swapped."""
+    return swapaxes(x, -1, -2)
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    """Two axes exchanged."""
+    axes = list(range(a.ndim))
+    i, j = normalize_axis_index(axis1, a.ndim), normalize_axis_index(axis2, a.ndim)
+    axes[i], axes[j] = axes[j], axes[i]
+    return transpose(a, axes)
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """Axes moved to new places; the others keep their order."""
+    src, dst = normalize_axis_tuple(source, a.ndim), normalize_axis_tuple(destination, a.ndim)
+    order = [n for n in range(a.ndim) if n not in src]
+    for target, origin in sorted(zip(dst, src, strict=True)):
+        order.insert(target, origin)
+    return transpose(a, order)
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """One axis moved in front of ``start``."""
+    axis = normalize_axis_index(axis, a.ndim)
+    return moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    """Axes of length one removed."""
+    drop = normalize_axis_tuple(axis, a.ndim) if axis is not None else [i for i, n in enumerate(a.shape) if n == 1]
+    if any(a.shape[i] != 1 for i in drop):
+        raise ValueError(f"squeeze expected axes of length one, got axis={axis} for shape {a.shape}")
+    return reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in drop))
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    """Axes of length one inserted."""
+    axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    axes = normalize_axis_tuple(axes, a.ndim + len(axes))
+    rest = iter(a.shape)
+    return reshape(a, tuple(1 if i in axes else next(rest) for i in range(a.ndim + len(axes))))
+
+
+@implements(np.atleast_1d)
+def atleast_1d(*arrays: Any) -> Any:
+    """Scalars as arrays of one entry."""
+    return _each(lambda a: a if a.ndim else reshape(a, (1,)), arrays)
+
+
+@implements(np.atleast_2d)
+def atleast_2d(*arrays: Any) -> Any:
+    """At least two axes, new ones in front."""
+    return _each(lambda a: a if a.ndim >= 2 else reshape(a, (1, a.size)), arrays)
+
+
+@implements(np.atleast_3d)
+def atleast_3d(*arrays: Any) -> Any:
+    """At least three axes."""
+    return _each(lambda a: a if a.ndim >= 3 else reshape(a, (*a.shape, 1) if a.ndim == 2 else (1, a.size, 1)), arrays)
+
+
+def _each(f: Any, arrays: Sequence[Any]) -> Any:
+    results = tuple(f(a if is_array(a) else np.asarray(a)) for a in arrays)
+    return results[0] if len(results) == 1 else results
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
+    """x repeated by NumPy's broadcasting rule."""
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if np.broadcast_shapes(array.shape, shape) != shape:
+        raise ValueError(f"broadcast_to: shape {array.shape} does not broadcast to {shape}")
+    return array if shape == array.shape else linear(array, operator=Broadcast(array.shape, shape))
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    """All arrays, broadcast to their common shape."""
+    shape = np.broadcast_shapes(*[np.shape(a) for a in args])
+    return tuple(np.broadcast_to(a, shape) for a in args)
+
+
+# ---- indexing
+
+def getitem(x: TracedArray, index: Any) -> Any:
+    """``x[index]``: slices, integers, arrays of integers, boolean masks, None, Ellipsis, and tuples of them."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return linear(x, operator=Gather(x.shape, tuple(map(_index_part, parts))))
+
+
+def _index_part(part: Any) -> Any:
+    if isinstance(part, TracedArray):
+        raise TypeError("indexing with a traced array: expected integers or booleans, got floating-point values under "
+                        "differentiation; use comparisons or ad.stop_gradient(i).astype(int)")
+    return snapshot(np.asarray(part) if isinstance(part, list) else part)
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
+    """Entries along an axis."""
+    if axis is None:
+        return ravel(a)[_wrapped(indices, a.size, mode)]
+    axis = normalize_axis_index(axis, a.ndim)
+    return a[(slice(None),) * axis + (_wrapped(indices, a.shape[axis], mode),)]
+
+
+def _wrapped(indices: Any, n: int, mode: str) -> Any:
+    if mode == "raise":
+        return indices
+    xp = namespace(indices)
+    return xp.clip(indices, 0, n - 1) if mode == "clip" else xp.remainder(indices, n)
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """Entries matched by position along an axis."""
+    if axis is None:
+        return ravel(arr)[indices]
+    axis = normalize_axis_index(axis, arr.ndim)
+    xp = namespace(indices)
+    shape = np.broadcast_shapes(tuple(1 if i == axis else n for i, n in enumerate(arr.shape)),
+                                tuple(1 if i == axis else n for i, n in enumerate(indices.shape)))
+    grid = [xp.arange(n).reshape((-1,) + (1,) * (arr.ndim - 1 - i)) for i, n in enumerate(shape)]
+    grid[axis] = indices
+    return np.broadcast_to(arr, tuple(arr.shape[i] if i == axis else n for i, n in enumerate(shape)))[tuple(grid)]
+
+
+@implements(np.flip)
+def flip(m: Any, axis: Any = None) -> Any:
+    """Entries reversed along axes."""
+    axes = range(m.ndim) if axis is None else normalize_axis_tuple(axis, m.ndim)
+    return m[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(m.ndim))]
+
+
+@implements(np.flipud)
+def flipud(m: Any) -> Any:
+    """Reversed along the first axis."""
+    return flip(m, 0)
+
+
+@implements(np.fliplr)
+def fliplr(m: Any) -> Any:
+    """Reversed along the second axis."""
+    return flip(m, 1)
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """Entries rotated along axes."""
+    if axis is None:
+        return reshape(roll(ravel(a), shift, 0), a.shape)
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    for s, ax in zip(shifts.ravel(), axes.ravel(), strict=True):
+        n = a.shape[ax]
+        k = int(s) % n if n else 0
+        whole = (slice(None),) * normalize_axis_index(int(ax), a.ndim)
+        a = concatenate([a[(*whole, slice(n - k, None))], a[(*whole, slice(None, n - k))]], int(ax)) if k else a
+    return a
+
+
+@implements(np.rot90)
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """Rotated by quarter turns in the plane of two axes."""
+    i, j = normalize_axis_tuple(axes, m.ndim)
+    k %= 4
+    if k == 2:
+        return flip(m, (i, j))
+    if k == 1:
+        return swapaxes(flip(m, j), i, j)
+    return flip(swapaxes(m, i, j), j) if k == 3 else m
+
+
+@implements(np.repeat)
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Entries repeated."""
+    if axis is None:
+        a, axis = ravel(a), 0
+    positions = np.repeat(np.arange(a.shape[axis]), repeats)
+    return take(a, positions, axis)
+
+
+@implements(np.tile)
+def tile(A: Any, reps: Any) -> Any:
+    """The array repeated as a whole."""
+    reps = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
+    n = max(A.ndim, len(reps))
+    reps, shape = (1,) * (n - len(reps)) + reps, (1,) * (n - A.ndim) + A.shape
+    spread = reshape(A, tuple(m for length in shape for m in (1, length)))
+    repeated = broadcast_to(spread, tuple(m for pair in zip(reps, shape, strict=True) for m in pair))
+    return reshape(repeated, tuple(r * m for r, m in zip(reps, shape, strict=True)))
+
+
+# ---- joining and splitting
+
+def _piece(position: int, in_shape: Shape, _y: Any, *_arrays: Any, axis: int, starts: Sequence[int], shape: Shape) -> Any:
+    here = slice(starts[position], starts[position] + in_shape[axis])
+    return Scatter(shape, (slice(None),) * axis + (here,))
+
+
+def _join(*arrays: Array, axis: int, **_layout: Any) -> Array:
+    return np.concatenate(arrays, axis)
+
+
+_concatenate = Variadic("concatenate", _join, _piece, fresh=True)
+
+
+@implements(np.concatenate, np.concat)
+def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None, *, dtype: Any = None,
+                casting: str = "same_kind") -> Any:
+    """Arrays joined along an axis: every piece is a block of its own."""
+    refuse_options("concatenate", out=out, dtype=dtype)
+    if axis is None:
+        arrays, axis = [np.ravel(a) for a in arrays], 0
+    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
+    axis = normalize_axis_index(axis, arrays[0].ndim)
+    ends = np.cumsum([a.shape[axis] for a in arrays]).tolist()
+    shape = (*arrays[0].shape[:axis], ends[-1], *arrays[0].shape[axis + 1:])
+    return _concatenate(*arrays, axis=axis, starts=[0, *ends[:-1]], shape=shape)
+
+
+@implements(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Arrays joined along a new axis."""
+    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
+    if len({a.shape for a in arrays}) != 1:
+        raise ValueError(f"stack expected arrays of one shape, got {[a.shape for a in arrays]}")
+    refuse_options("stack", out=out, dtype=dtype)
+    return concatenate([np.expand_dims(a, axis) for a in arrays], normalize_axis_index(axis, arrays[0].ndim + 1))
+
+
+@implements(np.vstack)
+def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Arrays joined along the first axis, rows first."""
+    return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
+
+
+@implements(np.hstack)
+def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Arrays joined along the second axis (the first for arrays of one axis)."""
+    arrays = [np.atleast_1d(a) for a in tup]
+    return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, dtype=dtype)
+
+
+@implements(np.dstack)
+def dstack(tup: Sequence[Any]) -> Any:
+    """Arrays joined along the third axis."""
+    return concatenate([np.atleast_3d(a) for a in tup], 2)
+
+
+@implements(np.column_stack)
+def column_stack(tup: Sequence[Any]) -> Any:
+    """Vectors as the columns of a matrix."""
+    return concatenate([a if np.ndim(a) > 1 else np.reshape(a, (np.size(a), 1)) for a in tup], 1)
+
+
+@implements(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Pieces along an axis, of lengths that may differ by one."""
+    axis = normalize_axis_index(axis, ary.ndim)
+    n = ary.shape[axis]
+    if isinstance(indices_or_sections, (int, np.integer)):
+        whole, extra = divmod(n, int(indices_or_sections))
+        sections = [whole + 1] * extra + [whole] * (int(indices_or_sections) - extra)
+        cuts = np.cumsum(sections)[:-1].tolist()
+    else:
+        cuts = list(indices_or_sections)
+    lead = (slice(None),) * axis
+    return [ary[(*lead, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, n], strict=True)]
+
+
+@implements(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Pieces of equal length along an axis, or cut at given places."""
+    if isinstance(indices_or_sections, (int, np.integer)) and ary.shape[axis] % indices_or_sections:
+        raise ValueError(f"split: axis {axis} of shape {ary.shape} does not divide into {indices_or_sections} equal parts")
+    return array_split(ary, indices_or_sections, axis)
+
+
+@implements(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Split along the second axis (the first for arrays of one axis)."""
+    return split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1)
+
+
+@implements(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Split along the first axis."""
+    return split(ary, indices_or_sections, 0)
+
+
+def refuse_options(name: str, **options: Any) -> None:
+    """Raise for keyword arguments that a traced call cannot honour."""
+    given = [k for k, v in options.items() if v is not None]
+    if given:
+        raise TypeError(f"{name}: keyword arguments {given} are not available for traced arrays, which are immutable; "
+                        "assign the result, and use x.astype(dtype) for a dtype")

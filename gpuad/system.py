@@ -1,0 +1,200 @@
+"""System: a traced program as (I − L) dx = D dP, and the substitutions that solve it."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import optree
+
+from gpuad.leaves import Leaf, conj, finish_leaf, own_all, zeros
+from gpuad.primitive import Block, linear
+from gpuad.program import Row
+from linalg import BlockMatrix, Identity, UnitTriangular, back_substitute, forward_substitute
+from linalg.arrays import Array, is_array
+
+
+class Blocks(Sequence[list[Block]]):
+    """The block rows [D L] of a program, made from its rows when they are asked for. Columns are variables, inputs first."""
+
+    def __init__(self, rows: list[Row]):
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, i: int) -> list[Block]:  # type: ignore[override]
+        row = self._rows[i]
+        return row.primitive.blocks(row, self._rows) if row.primitive is not None else []
+
+
+class ConsumedBlocks(Blocks):
+    """Block rows that are read once, from the last to the first: what a row has kept is let go with it."""
+
+    def __getitem__(self, i: int) -> list[Block]:  # type: ignore[override]
+        row = self._rows.pop()
+        if row.primitive is None:
+            self._rows.append(row)
+            return []
+        while len(self._rows) > i:  # rows above were reached by no cotangent
+            row = self._rows.pop()
+        return row.primitive.blocks(row, self._rows) if row.primitive is not None else []
+
+
+class System:
+    """(I − L) dx = D dP for a traced function: its differential at one point, ready to be solved any number of times.
+
+    Rows are the operations of the program in order, the differentiated outputs last; columns of D are the leaves of the primals
+    in pytree order. L is strictly block lower triangular.
+    """
+
+    def __init__(self, rows: list[Row], primals: list[Leaf], in_tree: optree.PyTreeSpec, outputs: list[tuple[int | None, Any]],
+                 out_tree: optree.PyTreeSpec):
+        self.in_tree, self.out_tree, self.primals = in_tree, out_tree, primals
+        self.n_inputs = len(primals)
+        self._outputs = [value for _, value in outputs]
+        self.rows = _outputs_last(rows, self.n_inputs, outputs)
+
+    # ---- the matrices
+
+    @cached_property
+    def _blocks(self) -> list[list[Block]]:
+        return list(Blocks(self.rows))
+
+    @cached_property
+    def matrix(self) -> BlockMatrix:
+        """[0 0; D L]: every variable a row and a column, inputs first."""
+        shapes = [row.shape for row in self.rows]
+        return BlockMatrix(self._blocks, shapes, shapes)
+
+    @cached_property
+    def L(self) -> BlockMatrix:
+        """Strictly block lower triangular: how each row depends on earlier rows."""
+        n, k = len(self.rows), self.n_inputs
+        return self.matrix.submatrix(range(k, n), range(k, n))
+
+    @cached_property
+    def D(self) -> BlockMatrix:
+        """How each row depends on the primals."""
+        n, k = len(self.rows), self.n_inputs
+        return self.matrix.submatrix(range(k, n), range(k))
+
+    @property
+    def I_minus_L(self) -> UnitTriangular:
+        """I − L, which ``linalg.solve`` solves by substitution."""
+        return UnitTriangular(self.L)
+
+    def to_sparse(self) -> tuple[Any, Any]:
+        """(I − L, D) as CSR matrices, on the device that holds the arrays.
+
+        Rows are the program's rows in order, each raveled in C order, the differentiated output last; columns of D are the
+        primals' leaves in pytree order.
+        """
+        from linalg.arrays import sparse_module
+
+        low = self.L.to_sparse()
+        identity = sparse_module(low).identity(low.shape[0], dtype=low.dtype, format="csr")
+        return (identity - low).tocsr(), self.D.to_sparse()
+
+    # ---- the substitutions
+
+    def pushforward(self, *tangents: Any) -> Any:
+        """dx = (I − L) \\ (D dP), by forward substitution: the tangent of the output.
+
+        One tangent for each primal, of its structure and shapes; leading axes are right-hand sides.
+        """
+        leaves = _leaves_like(self.in_tree, tangents if len(tangents) != 1 or self.in_tree.num_children != 1 else (tangents[0],),
+                              "pushforward", "tangent")
+        rhs = _check_leaves(leaves, [leaf.value for leaf in self.primals], "pushforward", "tangent")
+        b = leaves + [None] * (len(self.rows) - self.n_inputs)
+        x = forward_substitute(self._blocks, b)
+        outs = x[len(x) - len(self._outputs):]
+        outs = [zeros(v, rhs) if t is None else t for t, v in zip(outs, self._outputs, strict=True)]
+        return optree.tree_unflatten(self.out_tree, own_all(outs, leaves))
+
+    def pullback(self, cotangent: Any) -> tuple[Any, ...]:
+        """dP = Dᵀ ((I − L)ᵀ \\ e), by back substitution: a tuple with the cotangent of each primal.
+
+        The cotangent has the output's structure and shapes; leading axes are right-hand sides, and the results have them too.
+        """
+        leaves = _leaves_like(self.out_tree, cotangent, "pullback", "cotangent")
+        rhs = _check_leaves(leaves, self._outputs, "pullback", "cotangent")
+        leaves = [conj(leaf) for leaf in leaves]
+        e = [None] * (len(self.rows) - len(leaves)) + leaves
+        solved = back_substitute(self._blocks, e, keep=self.n_inputs)
+        results = [zeros(p.value, rhs) if g is None else conj(g) for g, p in zip(solved, self.primals, strict=True)]
+        results = [finish_leaf(g, p) for g, p in zip(own_all(results, leaves), self.primals, strict=True)]
+        return optree.tree_unflatten(self.in_tree, results)
+
+    # ---- what it costs, and pictures
+
+    def cost(self, order: str = "reverse") -> int:
+        """Floating-point operations of the full Jacobian when the unknowns are eliminated in one order.
+
+        ``"forward"`` solves once for each entry of the primals, ``"reverse"`` once for each entry of the outputs.
+        """
+        sides = {"forward": sum(p.value.size for p in self.primals), "reverse": sum(v.size for v in self._outputs)}
+        if order not in sides:
+            raise ValueError(f"cost expected order 'forward' or 'reverse', got {order!r}")
+        return sides[order] * self.matrix.flops
+
+    def spy(self, ax: Any = None) -> Any:
+        """Draw which blocks of I − L and D are present; gives the matplotlib figure."""
+        from gpuad.pictures import spy
+
+        return spy(self, ax)
+
+    def graph(self, ax: Any = None) -> Any:
+        """Draw the computational graph, derivatives on its edges; gives the matplotlib figure."""
+        from gpuad.pictures import graph
+
+        return graph(self, ax)
+
+    def __repr__(self) -> str:
+        n, k = len(self.rows), self.n_inputs
+        return f"System({n - k} rows, {k} inputs, {len(self._outputs)} outputs)"
+
+
+def _outputs_last(rows: list[Row], n_inputs: int, outputs: list[tuple[int | None, Any]]) -> list[Row]:
+    """The rows up to the last output; where the outputs are not the last rows in order, rows that repeat them follow."""
+    indices = [i for i, _ in outputs]
+    end = max([i + 1 for i in indices if i is not None], default=n_inputs)
+    rows = rows[: max(end, n_inputs)]
+    if indices == list(range(len(rows) - len(indices), len(rows))) and len(rows) - len(indices) >= n_inputs:
+        return rows
+    copies = [Row(linear, [] if i is None else [(0, i)], [None], {"operator": Identity(v.shape)}, None, v.shape, v.dtype)
+              for i, v in outputs]
+    return rows + copies
+
+
+def _leaves_like(tree: optree.PyTreeSpec, value: Any, where: str, what: str) -> list[Any]:
+    try:
+        leaves = tree.flatten_up_to(value)
+    except ValueError as error:
+        raise ValueError(f"{where} expected a {what} of structure {tree}, got {optree.tree_structure(value)}") from error
+    return [leaf if is_array(leaf) else np.asarray(leaf) for leaf in leaves]
+
+
+def _check_leaves(leaves: list[Any], values: list[Array], where: str, what: str) -> tuple[int, ...]:
+    """Check shapes and dtypes, cast in place in the list, and give the common leading (right-hand-side) axes."""
+    rhs: set[tuple[int, ...]] = set()
+    for i, (leaf, value) in enumerate(zip(leaves, values, strict=True)):
+        lead = leaf.ndim - value.ndim
+        if lead < 0 or leaf.shape[lead:] != value.shape:
+            raise ValueError(f"{where} expected a {what} of shape {value.shape}, perhaps with leading right-hand-side axes, got "
+                             f"{leaf.shape}")
+        check_dtype(leaf, value, where, what)
+        leaves[i] = leaf if leaf.dtype == value.dtype else leaf.astype(value.dtype)
+        rhs.add(leaf.shape[:lead])
+    if len(rhs) > 1:
+        raise ValueError(f"{where} expected the same leading axes on every {what}, got {sorted(rhs)}")
+    return next(iter(rhs), ())
+
+
+def check_dtype(leaf: Any, value: Array, where: str, what: str) -> None:
+    """Raise where a tangent or cotangent cannot stand beside its value: not floating, or complex beside a real one."""
+    if leaf.dtype.kind not in "fc" and (leaf.ndim or leaf.dtype.kind not in "iu"):
+        raise TypeError(f"{where} expected a {what} of dtype {value.dtype}, got {leaf.dtype}; convert it with .astype({value.dtype})")
+    if leaf.dtype.kind == "c" and value.dtype.kind != "c":
+        raise TypeError(f"{where} expected a real {what} ({value.dtype}) for a real array, got {leaf.dtype}; take its real part")

@@ -1,0 +1,116 @@
+"""TracedArray: what stands in for an array while a function is traced."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from gpuad.errors import ArrayConversionError
+
+if TYPE_CHECKING:
+    from gpuad.program import Program
+    from linalg.arrays import Shape
+
+
+class TracedArray:
+    """An array under differentiation: its value, and the variable that it is in a program.
+
+    It has the operators, methods and attributes of an ndarray (``gpuad.operators`` attaches those that record) and takes
+    part in NumPy's and CuPy's protocols. It is immutable. ``owned`` tells that nobody else can change the value.
+    """
+
+    __slots__ = ("index", "owned", "program", "value")
+
+    __array_priority__ = 1000.0
+    base = None  # a traced array is never a view that somebody could write through
+
+    def __init__(self, value: Any, program: Program, index: int, owned: bool):
+        self.value = value
+        self.program = program
+        self.index = index
+        self.owned = owned
+
+    # ---- attributes of an ndarray that carry no derivative
+
+    @property
+    def shape(self) -> Shape:
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.value.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        return self.value.size
+
+    @property
+    def itemsize(self) -> int:
+        return self.value.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.value.nbytes
+
+    @property
+    def device(self) -> Any:
+        return self.value.device
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a traced array of shape (): expected at least one axis")
+        return (self[i] for i in range(len(self)))  # type: ignore[index]
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __hash__(self) -> int:
+        raise TypeError("unhashable type: TracedArray (as numpy.ndarray)")
+
+    def __repr__(self) -> str:
+        return f"TracedArray({self.value!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec)
+
+    # ---- conversions that would lose the derivative
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ArrayConversionError(
+            f"{what} of a traced array (shape {self.shape}, {self.dtype}) would lose its derivative. Keep it an array: use "
+            "ad.numpy (ad.numpy.array, stack, asarray, full) or numpy.stack to build arrays from traced ones, or "
+            "ad.stop_gradient(x) where the derivative is not wanted")
+
+    def __array__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        self._refuse("conversion to a NumPy array (numpy.array, asarray, full, assignment into an ndarray)")
+
+    def __float__(self) -> float:
+        self._refuse("float()")
+
+    def __int__(self) -> int:
+        self._refuse("int()")
+
+    def __complex__(self) -> complex:
+        self._refuse("complex()")
+
+    def __index__(self) -> int:
+        self._refuse("use as an index")
+
+    def item(self, *_args: Any) -> NoReturn:
+        self._refuse(".item()")
+
+    def tolist(self) -> NoReturn:
+        self._refuse(".tolist()")
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise TypeError(
+            f"in-place assignment x[{key!r}] = … on a traced array (shape {self.shape}): traced arrays are immutable. Build the "
+            "new array instead: ad.numpy.where(mask, new, x), concatenate or stack")

@@ -1,0 +1,335 @@
+"""The transforms: grad, value_and_grad, vjp, jvp, jacobian, hessian, hvp, linearize, elementwise_grad, stop_gradient."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import optree
+
+from gpuad.leaves import Leaf, as_leaf, conj, finish_leaf, leaf_path, ones, own_all, zeros
+from gpuad.program import Program, Row
+from gpuad.system import ConsumedBlocks, System
+from gpuad.traced import TracedArray
+from linalg import back_substitute
+from linalg.arrays import Array, is_array, namespace, snapshot
+
+Function = Callable[..., Any]
+Argnums = int | Sequence[int]
+
+
+class Trace:
+    """One call of a function on traced arguments: its rows, its inputs, and what it returned."""
+
+    __slots__ = ("leaves", "out", "program", "rows", "trees")
+
+    def __init__(self, f: Function, args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int], name: str):
+        self.program = program = Program()
+        self.leaves: list[Leaf] = []
+        self.trees: list[optree.PyTreeSpec] = []
+        call = list(args)
+        try:
+            for position in positions:
+                call[position] = self._input(call[position], position, name)
+            self.out = f(*call, **kwargs)
+        finally:
+            self.rows = program.close()
+
+    def _input(self, arg: Any, position: int, name: str) -> Any:
+        values, tree = optree.tree_flatten(arg)
+        start = len(self.leaves)
+        for i, x in enumerate(values):
+            where = f"{name}: argument {position}"
+            try:
+                self.leaves.append(as_leaf(x, where))
+            except TypeError:
+                as_leaf(x, where + leaf_path(arg, i))
+                raise
+        self.trees.append(tree)
+        return optree.tree_unflatten(tree, [self.program.input(leaf.value) for leaf in self.leaves[start:]])
+
+    def index_of(self, x: Any) -> int | None:
+        """The variable that x is in this program; None where x does not depend on the inputs."""
+        return x.index if type(x) is TracedArray and x.program is self.program else None
+
+    def value(self, x: Any) -> Any:
+        """x without this trace."""
+        return x.value if type(x) is TracedArray and x.program is self.program else x
+
+    def values(self, tree: Any) -> Any:
+        """A pytree without this trace."""
+        return self.value(tree) if type(tree) is TracedArray else optree.tree_map(self.value, tree)
+
+    def unflatten(self, leaves: Sequence[Any], many: bool) -> Any:
+        """Leaves in the structure of the arguments: a tuple where several were asked for."""
+        if not many:
+            return optree.tree_unflatten(self.trees[0], leaves)
+        result, start = [], 0
+        for tree in self.trees:
+            result.append(optree.tree_unflatten(tree, leaves[start: start + tree.num_leaves]))
+            start += tree.num_leaves
+        return tuple(result)
+
+    def system(self, name: str) -> tuple[Any, System]:
+        """The function's value, and the system of its differential (arguments as a tuple)."""
+        leaves, out_tree = optree.tree_flatten(self.out)
+        outputs = [(self.index_of(x), _as_output(self.value(x), name)) for x in leaves]
+        in_tree = optree.tree_structure(tuple(optree.tree_unflatten(t, [0] * t.num_leaves) for t in self.trees))
+        values = [snapshot(v) for _, v in outputs]
+        system = System(self.rows, self.leaves, in_tree, outputs, out_tree)
+        return optree.tree_unflatten(out_tree, values), system
+
+
+def _as_output(value: Any, name: str) -> Array:
+    if isinstance(value, (bool, int, float, complex)):
+        return np.asarray(value)
+    if not is_array(value) or value.dtype.kind not in "fciub":
+        raise TypeError(f"{name}: expected the function to return arrays or numbers (in any pytree), got {type(value).__name__}"
+                        + (f" of dtype {value.dtype}" if hasattr(value, "dtype") else ""))
+    return value
+
+
+def _positions(argnums: Argnums, n: int, name: str) -> tuple[int, ...]:
+    numbers = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
+    for number in numbers:
+        if not isinstance(number, (int, np.integer)):
+            raise TypeError(f"{name}: expected argnums to be an integer or a tuple of integers, got {argnums!r}")
+        if not -n <= number < n:
+            raise ValueError(f"{name}: argnums={argnums!r} is out of range for a call with {n} positional arguments; arguments to "
+                             "differentiate are passed by position")
+    resolved = tuple(number % n for number in numbers)
+    if len(set(resolved)) != len(resolved):
+        raise ValueError(f"{name}: expected argnums without repetition, got {argnums!r}")
+    return resolved
+
+
+def _callable(f: Any, name: str) -> Function:
+    if not callable(f):
+        raise TypeError(f"{name} expected a function, got {type(f).__name__}: write {name}(f)(x), not {name}(f(x))")
+    return f
+
+
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """The function (x, …) ↦ (f(x, …), gradient of f), by one back substitution.
+
+    f gives a real number (an array of shape ()), or with ``has_aux`` a pair (number, anything). The gradient has the structure,
+    shapes and dtypes of the argument; with a tuple of ``argnums`` it is a tuple. For complex arguments it is
+    ∂f/∂Re + i ∂f/∂Im, the direction of steepest ascent.
+
+    Raises TypeError where f is not real and scalar, or an argument to differentiate is not floating-point or complex.
+
+    >>> value_and_grad(lambda x: x**3)(2.0)
+    (np.float64(8.0), np.float64(12.0))
+    """
+    return _value_and_grad(_callable(f, "value_and_grad"), argnums, has_aux, "value_and_grad")
+
+
+def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str) -> Function:
+    many = not isinstance(argnums, (int, np.integer))
+
+    @wraps(f)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        trace = Trace(f, args, kwargs, _positions(argnums, len(args), name), name)
+        out, aux = _split_aux(trace.out, name) if has_aux else (trace.out, None)
+        value = trace.value(out)
+        _check_scalar(value, name)
+        gradient = trace.unflatten(_gradient(trace, trace.index_of(out), value), many)
+        return ((value, trace.values(aux)) if has_aux else value), gradient
+
+    return value_and_gradient
+
+
+def _gradient(trace: Trace, index: int | None, value: Array) -> list[Array]:
+    """One back substitution from a scalar output to all leaves."""
+    leaves, rows = trace.leaves, trace.rows
+    if index is None:
+        return [finish_leaf(zeros(leaf.value), leaf) for leaf in leaves]
+    seed = ones(value)
+    del rows[max(index + 1, len(leaves)):]
+    e: list[Array | None] = [None] * len(rows)
+    e[index] = seed
+    solved = back_substitute(ConsumedBlocks(rows), e, keep=len(leaves))
+    results = [zeros(leaf.value) if g is None else conj(g) for g, leaf in zip(solved, leaves, strict=True)]
+    return [finish_leaf(g, leaf) for g, leaf in zip(own_all(results, (seed,)), leaves, strict=True)]
+
+
+def _split_aux(out: Any, name: str) -> tuple[Any, Any]:
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise TypeError(f"{name}(has_aux=True): expected the function to return a pair (value, aux), got {type(out).__name__}")
+    return out
+
+
+def _check_scalar(value: Any, name: str) -> None:
+    shape = getattr(value, "shape", () if isinstance(value, (int, float, complex)) else None)
+    if shape != ():
+        got = type(value).__name__ if shape is None else f"shape {shape}"
+        raise TypeError(f"{name}: expected the function to return a scalar (shape ()), got {got}; use jacobian for several outputs, "
+                        "vjp for a weighted sum of them, or elementwise_grad for an elementwise function")
+    if np.result_type(value).kind == "c":
+        raise TypeError(f"{name}: expected a real scalar, got a complex one; differentiate a real function of it (real, imag, abs), "
+                        "or use vjp with a complex cotangent")
+
+
+def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """The gradient of a function that gives a real number; with ``has_aux``, the pair (gradient, aux). See value_and_grad.
+
+    >>> grad(lambda x, y: x**2 * y)(3.0, 2.0)
+    np.float64(12.0)
+    """
+    both = _value_and_grad(_callable(f, "grad"), argnums, has_aux, "grad")
+
+    @wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, result = both(*args, **kwargs)
+        return (result, value[1]) if has_aux else result
+
+    return gradient
+
+
+def linearize(f: Function, *primals: Any) -> tuple[Any, System]:
+    """f at the primals, and the system (I − L) dx = D dP of its differential there, to be solved any number of times."""
+    return Trace(_callable(f, "linearize"), primals, {}, range(len(primals)), "linearize").system("linearize")
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+    """f at the primals, and ``pullback(cotangent)``: a tuple with the cotangent of each primal.
+
+    The cotangent has the structure, shapes and dtypes of the output. For many cotangents at once use ``linearize`` and
+    ``system.pullback``, which takes leading axes.
+    """
+    out, system = Trace(_callable(f, "vjp"), primals, {}, range(len(primals)), "vjp").system("vjp")
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        _check_shapes(cotangent, out, "pullback", "cotangent")
+        return system.pullback(cotangent)
+
+    return out, pullback
+
+
+def _check_shapes(given: Any, expected: Any, where: str, what: str) -> None:
+    shapes = [np.shape(x) for x in optree.tree_leaves(given)]
+    wanted = [np.shape(x) for x in optree.tree_leaves(expected)]
+    if shapes != wanted and len(shapes) == len(wanted):
+        raise ValueError(f"{where} expected a {what} of shape {wanted[0] if len(wanted) == 1 else wanted}, got "
+                         f"{shapes[0] if len(shapes) == 1 else shapes}; for many right-hand sides at once use linearize")
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """f at the primals, and the tangent of its output: forward substitution.
+
+    ``primals`` and ``tangents`` are tuples with one entry for each argument, of equal structure and shapes.
+    """
+    for name, value in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(value, (tuple, list)):
+            raise TypeError(f"jvp expected {name} as a tuple with one entry for each argument, got {type(value).__name__}")
+    if len(primals) != len(tangents):
+        raise ValueError(f"jvp expected one tangent for each primal, got {len(primals)} primals and {len(tangents)} tangents")
+    out, system = Trace(_callable(f, "jvp"), primals, {}, range(len(primals)), "jvp").system("jvp")
+    _check_shapes(tuple(tangents), tuple(primals), "jvp", "tangent")
+    return out, system.pushforward(*tangents)
+
+
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
+    """The Hessian of f, a real number, times a tangent: a tuple with one entry for each primal."""
+    gradient = grad(_callable(f, "hvp"), tuple(range(len(primals))))
+    return jvp(gradient, tuple(primals), tuple(tangents))[1]
+
+
+def jacobian(f: Function, argnums: Argnums = 0, order: str = "auto") -> Function:
+    """All derivatives of all outputs by one solve with many right-hand sides: arrays of shape ``out.shape + arg.shape``.
+
+    ``order`` is "forward" (one right-hand side for each entry of the arguments), "reverse" (one for each entry of the outputs)
+    or "auto", whichever has fewer. For pytrees the result has the structure of the output, with that of the argument inside.
+    """
+    if order not in ("auto", "forward", "reverse"):
+        raise ValueError(f"jacobian expected order 'auto', 'forward' or 'reverse', got {order!r}")
+    many = not isinstance(argnums, (int, np.integer))
+    _callable(f, "jacobian")
+
+    @wraps(f)
+    def jacobian_of_f(*args: Any, **kwargs: Any) -> Any:
+        trace = Trace(f, args, kwargs, _positions(argnums, len(args), "jacobian"), "jacobian")
+        out, system = trace.system("jacobian")
+        outputs, out_tree = optree.tree_flatten(out)
+        inputs = [leaf.value for leaf in trace.leaves]
+        if any(np.result_type(x.dtype).kind == "c" for x in (*inputs, *outputs)):
+            raise TypeError("jacobian: expected real arguments and outputs, got complex ones; differentiate real and imaginary parts, "
+                            "or use vjp and jvp, which take complex arrays")
+        table = _all_derivatives(system, inputs, outputs, order)
+        return optree.tree_unflatten(out_tree, [trace.unflatten(line, many) for line in table])
+
+    return jacobian_of_f
+
+
+def _all_derivatives(system: System, inputs: list[Array], outputs: list[Array], order: str) -> list[list[Array]]:
+    """table[i][j]: the derivative of output i with respect to input j, from one solve."""
+    m, n = sum(x.size for x in outputs), sum(x.size for x in inputs)
+    if order == "reverse" or order == "auto" and m <= n:
+        cotangent = optree.tree_unflatten(system.out_tree, _unit_sides(outputs, m))
+        columns = optree.tree_leaves(system.pullback(cotangent))
+        return [[g.reshape((*y.shape, *x.shape)) for g, x in zip(piece, inputs, strict=True)]
+                for y, piece in zip(outputs, _split_sides(columns, outputs), strict=True)]
+    tangents = optree.tree_unflatten(system.in_tree, _unit_sides(inputs, n))
+    rows = optree.tree_leaves(system.pushforward(*tangents))
+    pieces = _split_sides(rows, inputs)
+    return [[_sides_last(pieces[j][i], x.shape, y.shape) for j, x in enumerate(inputs)] for i, y in enumerate(outputs)]
+
+
+def _unit_sides(values: list[Array], n: int) -> list[Array]:
+    """All unit vectors of the stacked values as right-hand sides: an array (n, *shape) for each value."""
+    sides, start = [], 0
+    for value in values:
+        eye = namespace(zeros(value)).eye(n, value.size, -start, dtype=value.dtype)
+        sides.append(eye.reshape((n, *value.shape)))
+        start += value.size
+    return sides
+
+
+def _split_sides(arrays: list[Array], values: list[Array]) -> list[list[Array]]:
+    """Cut the leading right-hand-side axis of every array into one piece for each value."""
+    pieces, start = [], 0
+    for value in values:
+        pieces.append([a[start: start + value.size] for a in arrays])
+        start += value.size
+    return pieces
+
+
+def _sides_last(a: Array, in_shape: tuple[int, ...], out_shape: tuple[int, ...]) -> Array:
+    n = len(out_shape)
+    return a.transpose((*range(1, n + 1), 0)).reshape((*out_shape, *in_shape))
+
+
+def hessian(f: Function, argnums: Argnums = 0) -> Function:
+    """The second derivatives of a function that gives a real number: the Jacobian of its gradient."""
+    return jacobian(grad(_callable(f, "hessian"), argnums), argnums)
+
+
+def elementwise_grad(f: Function, argnums: int = 0) -> Function:
+    """The derivative of an elementwise function at each entry: f(x) has the shape of x, and entry i depends on x_i only."""
+    _callable(f, "elementwise_grad")
+
+    @wraps(f)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        trace = Trace(f, args, kwargs, _positions(argnums, len(args), "elementwise_grad"), "elementwise_grad")
+        out, system = trace.system("elementwise_grad")
+        if len(trace.leaves) != 1 or np.shape(out) != np.shape(trace.leaves[0].value):
+            raise TypeError(f"elementwise_grad: expected an elementwise function of one array, whose result has the argument's shape "
+                            f"{[np.shape(leaf.value) for leaf in trace.leaves]}, got shape {np.shape(out)}; use jacobian")
+        return optree.tree_leaves(system.pullback(ones(out)))[0]
+
+    return derivative
+
+
+def stop_gradient(x: Any) -> Any:
+    """A plain copy of x (any pytree), a constant to every derivative."""
+    def plain(leaf: Any) -> Any:
+        while type(leaf) is TracedArray:
+            leaf = leaf.value
+        return leaf.copy() if is_array(leaf) else leaf
+
+    return optree.tree_map(plain, x)
+
+
+__all__ = ["Row", "elementwise_grad", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "stop_gradient", "value_and_grad",
+           "vjp"]

@@ -1,0 +1,8 @@
+"""Block linear algebra over NumPy and CuPy arrays: structured elements, sparse block matrices, and the backslash."""
+from linalg.block import BlockMatrix
+from linalg.elements import *  # noqa: F403
+from linalg.elements import __all__ as _elements
+from linalg.operator import LinearOperator
+from linalg.triangular import UnitTriangular, back_substitute, forward_substitute
+
+__all__ = [*_elements, "BlockMatrix", "LinearOperator", "UnitTriangular", "back_substitute", "forward_substitute"]

@@ -1,0 +1,85 @@
+"""Maps between number types: casts, and the maps of complex numbers that are linear over the reals only.
+
+With ⟨u, v⟩ = Re Σ ūv: the adjoint of the real part is the embedding of the reals, the conjugate is its own adjoint, and
+the adjoint of the imaginary part is multiplication by i. Transposes are conj ∘ adjoint ∘ conj.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from linalg.arrays import Array, Shape
+from linalg.elements.identity import BOOL
+from linalg.operator import LinearOperator
+
+
+class Cast(LinearOperator):
+    """x ↦ x as another dtype. Its transpose casts back, and takes the real part where x is real and the result complex."""
+
+    __slots__ = ("in_shape", "out_shape", "in_dtype", "out_dtype")
+    dtype = BOOL
+
+    def __init__(self, shape: Shape, in_dtype: np.dtype, out_dtype: np.dtype):
+        self.in_shape = self.out_shape = shape
+        self.in_dtype, self.out_dtype = np.dtype(in_dtype), np.dtype(out_dtype)
+
+    def _apply(self, x: Array) -> Array:
+        return _cast(x, self.out_dtype)
+
+    def _apply_transpose(self, x: Array) -> Array:
+        return _cast(x, self.in_dtype)
+
+    @property
+    def T(self) -> Cast:
+        return Cast(self.in_shape, self.out_dtype, self.in_dtype)
+
+
+def _cast(x: Array, dtype: np.dtype) -> Array:
+    if x.dtype == dtype:
+        return x
+    if x.dtype.kind == "c" and dtype.kind != "c":
+        x = x.real
+    return x.astype(dtype)
+
+
+class RealPart(LinearOperator):
+    """z ↦ Re z."""
+
+    __slots__ = ("in_shape", "out_shape")
+    dtype = BOOL
+
+    def __init__(self, shape: Shape):
+        self.in_shape = self.out_shape = shape
+
+    def _apply(self, x: Array) -> Array:
+        return x.real
+
+    def _apply_transpose(self, x: Array) -> Array:
+        return x + 0j
+
+
+class ImaginaryPart(RealPart):
+    """z ↦ Im z."""
+
+    __slots__ = ()
+
+    def _apply(self, x: Array) -> Array:
+        return x.imag
+
+    def _apply_transpose(self, x: Array) -> Array:
+        return -1j * x
+
+
+class Conjugate(RealPart):
+    """z ↦ conj z."""
+
+    __slots__ = ()
+
+    def _apply(self, x: Array) -> Array:
+        return x.conj()
+
+    _apply_transpose = _apply
+    _solve = _apply
+
+    @property
+    def T(self) -> Conjugate:
+        return self

@@ -1,0 +1,143 @@
+"""Indexing x ↦ x[index], its transpose (scatter-add), and the cumulative sum."""
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from linalg.arrays import Array, Shape, is_basic, namespace, scatter_add, size
+from linalg.elements.identity import BOOL
+from linalg.operator import LinearOperator
+
+
+class Gather(LinearOperator):
+    """x ↦ x[index], with every kind of index. Its transpose adds entries up at their places (scatter-add)."""
+
+    __slots__ = ("__dict__", "in_shape", "index")
+    dtype = BOOL
+
+    def __init__(self, in_shape: Shape, index: Any):
+        self.in_shape = in_shape
+        self.index = index if isinstance(index, tuple) else (index,)
+
+    @cached_property
+    def out_shape(self) -> Shape:  # type: ignore[override]
+        return np.broadcast_to(np.False_, self.in_shape)[self._host_index].shape
+
+    @property
+    def _host_index(self) -> tuple[Any, ...]:
+        from linalg.arrays import to_host
+
+        return tuple(to_host(p) for p in self.index)
+
+    @cached_property
+    def _positions(self) -> Array:
+        """Flat positions of the selected entries: used where leading axes would change what an index means."""
+        xp = namespace(*self.index)
+        return xp.arange(size(self.in_shape)).reshape(self.in_shape)[self.index]
+
+    @cached_property
+    def _takes_leading_axes(self) -> bool:
+        return is_basic(self.index) or len(self.index) == 1 and self.index[0] is not Ellipsis
+
+    def _extended(self, rhs: Shape) -> Gather:
+        """The same selection on arrays with leading axes ``rhs``."""
+        if not rhs:
+            return self
+        all_ = (slice(None),) * len(rhs)
+        if self._takes_leading_axes:
+            return Gather(rhs + self.in_shape, all_ + self.index)
+        return _FlatGather(rhs, self)
+
+    def _apply(self, x: Array) -> Array:
+        k = x.ndim - len(self.in_shape)
+        return x[self.index] if k == 0 else self._extended(x.shape[:k])._select(x)
+
+    def _select(self, x: Array) -> Array:
+        return x[self.index]
+
+    def _apply_transpose(self, x: Array) -> Array:
+        operator = self._extended(x.shape[: x.ndim - len(self.out_shape)])
+        if hasattr(x, "_apply_linear"):  # a traced array records the operator itself
+            return x._apply_linear(operator.T)
+        return operator._scatter(x)
+
+    def _scatter(self, x: Array) -> Array:
+        return scatter_add(x, self.index, self.in_shape)
+
+
+class _FlatGather(Gather):
+    """A gather on arrays with leading axes, by flat positions."""
+
+    __slots__ = ("inner",)
+
+    def __init__(self, rhs: Shape, inner: Gather):
+        self.in_shape, self.inner, self.index = rhs + inner.in_shape, inner, inner.index
+
+    @cached_property
+    def out_shape(self) -> Shape:  # type: ignore[override]
+        return self._rhs(self.in_shape, self.inner.in_shape) + self.inner.out_shape
+
+    @staticmethod
+    def _rhs(shape: Shape, inner: Shape) -> Shape:
+        return shape[: len(shape) - len(inner)]
+
+    def _extended(self, rhs: Shape) -> Gather:
+        return _FlatGather(rhs + self._rhs(self.in_shape, self.inner.in_shape), self.inner) if rhs else self
+
+    def _select(self, x: Array) -> Array:
+        rhs = self._rhs(x.shape, self.inner.in_shape)
+        return x.reshape((*rhs, size(self.inner.in_shape)))[..., self.inner._positions]
+
+    def _apply(self, x: Array) -> Array:
+        return self._select(x)
+
+    def _scatter(self, x: Array) -> Array:
+        rhs = self._rhs(x.shape, self.inner.out_shape)
+        flat = (*rhs, size(self.inner.in_shape))
+        return scatter_add(x, (Ellipsis, self.inner._positions), flat).reshape(rhs + self.inner.in_shape)
+
+
+def Scatter(out_shape: Shape, index: Any) -> LinearOperator:
+    """x ↦ zeros of out_shape with x added at index: the transpose of ``Gather(out_shape, index)``.
+
+    With a slice along one axis it is a piece of a concatenation.
+    """
+    return Gather(out_shape, index).T
+
+
+class CumulativeSum(LinearOperator):
+    """x ↦ cumsum(x, axis): the lower triangle of ones. ``axis`` is negative."""
+
+    __slots__ = ("axis", "in_shape", "out_shape")
+    dtype = BOOL
+
+    def __init__(self, shape: Shape, axis: int = -1):
+        self.in_shape = self.out_shape = shape
+        self.axis = axis - len(shape) if axis >= 0 else axis
+
+    @property
+    def flops(self) -> int:
+        return size(self.in_shape)
+
+    def _reversed(self, x: Array) -> Array:
+        return x[(Ellipsis, slice(None, None, -1)) + (slice(None),) * (-1 - self.axis)]
+
+    def _apply(self, x: Array) -> Array:
+        return x.cumsum(axis=self.axis)
+
+    def _apply_transpose(self, x: Array) -> Array:
+        return self._reversed(self._reversed(x).cumsum(axis=self.axis))
+
+    def _solve(self, b: Array) -> Array:
+        return b - self._shifted(b, 1)
+
+    def _shifted(self, x: Array, by: int) -> Array:
+        tail = (slice(None),) * (-1 - self.axis)
+        shape = x.shape
+        kept = x[(Ellipsis, slice(None, -by), *tail)]
+        return Scatter(shape, (Ellipsis, slice(by, None), *tail))._apply(kept)
+
+
+

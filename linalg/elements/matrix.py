@@ -1,0 +1,179 @@
+"""Products with a matrix: from the left, from the right, and by einsum."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from linalg.arrays import Array, Shape, namespace, size
+from linalg.operator import LinearOperator
+
+
+def _transposed(a: Array) -> Array:
+    return a.T if a.ndim == 2 else a.swapaxes(-1, -2)
+
+
+class LeftProduct(LinearOperator):
+    """X ↦ A X. A has shape (*batch, m, n), X shape (*batch, n, p); the batch axes of A may broadcast to those of X."""
+
+    __slots__ = ("a", "in_shape")
+
+    def __init__(self, a: Array, in_shape: Shape):
+        self.a, self.in_shape = a, in_shape
+
+    @property
+    def out_shape(self) -> Shape:  # type: ignore[override]
+        return (*self.in_shape[:-2], self.a.shape[-2], self.in_shape[-1])
+
+    @property
+    def dtype(self) -> np.dtype:  # type: ignore[override]
+        return self.a.dtype
+
+    @property
+    def flops(self) -> int:
+        return 2 * size(self.in_shape) * self.a.shape[-2]
+
+    def _apply(self, x: Array) -> Array:
+        return self.a @ x
+
+    def _apply_transpose(self, x: Array) -> Array:
+        return _transposed(self.a) @ x
+
+    def _solve(self, b: Array) -> Array:
+        return namespace(self.a, b).linalg.solve(_square(self, self.a), b)
+
+    @property
+    def T(self) -> LeftProduct:
+        return LeftProduct(_transposed(self.a), self.out_shape)
+
+    def conj(self) -> LeftProduct:
+        return LeftProduct(self.a.conj(), self.in_shape) if self.dtype.kind == "c" else self
+
+    def _data(self) -> Array:
+        return self.a
+
+    def _after(self, first: LinearOperator) -> LinearOperator | None:
+        if isinstance(first, LeftProduct) and self.a.shape[-1] >= self.a.shape[-2]:
+            return LeftProduct(self.a @ first.a, first.in_shape)
+        return None
+
+
+class RightProduct(LinearOperator):
+    """X ↦ X B. B has shape (*batch, n, p), X shape (*batch, m, n); the batch axes of B may broadcast to those of X."""
+
+    __slots__ = ("b", "in_shape")
+
+    def __init__(self, b: Array, in_shape: Shape):
+        self.b, self.in_shape = b, in_shape
+
+    @property
+    def out_shape(self) -> Shape:  # type: ignore[override]
+        return (*self.in_shape[:-1], self.b.shape[-1])
+
+    @property
+    def dtype(self) -> np.dtype:  # type: ignore[override]
+        return self.b.dtype
+
+    @property
+    def flops(self) -> int:
+        return 2 * size(self.in_shape) * self.b.shape[-1]
+
+    def _apply(self, x: Array) -> Array:
+        return _times(x, self.b)
+
+    def _apply_transpose(self, x: Array) -> Array:
+        return _times(x, _transposed(self.b))
+
+    def _solve(self, b: Array) -> Array:
+        at = _transposed(_square(self, self.b))
+        return _transposed(namespace(at, b).linalg.solve(at, _transposed(b)))
+
+    @property
+    def T(self) -> RightProduct:
+        return RightProduct(_transposed(self.b), self.out_shape)
+
+    def conj(self) -> RightProduct:
+        return RightProduct(self.b.conj(), self.in_shape) if self.dtype.kind == "c" else self
+
+    def _data(self) -> Array:
+        return self.b
+
+    def _after(self, first: LinearOperator) -> LinearOperator | None:
+        if isinstance(first, RightProduct) and self.b.shape[-2] >= self.b.shape[-1]:
+            return RightProduct(first.b @ self.b, first.in_shape)
+        return None
+
+
+def _times(x: Array, b: Array) -> Array:
+    if x.ndim > 2 and b.ndim == 2:  # one product for all leading axes
+        return (x.reshape((size(x.shape[:-1]), x.shape[-1])) @ b).reshape((*x.shape[:-1], b.shape[-1]))
+    return x @ b
+
+
+def _square(operator: LinearOperator, a: Array) -> Array:
+    if a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"singular: {operator!r} is not square")
+    return a
+
+
+class Einsum(LinearOperator):
+    """x ↦ einsum(subscripts, …, x, …): a product of arrays in which x stands at one position.
+
+    ``others`` are the remaining operands in order. Every index of x must be in the output or in another operand, and no
+    operand may repeat an index (sums and diagonals are elements of their own).
+    """
+
+    __slots__ = ("in_shape", "others", "out_shape", "position", "terms", "target")
+
+    def __init__(self, subscripts: str, others: Sequence[Array], in_shape: Shape, position: int = 0):
+        left, self.target = subscripts.replace(" ", "").split("->")
+        self.terms, self.others, self.position, self.in_shape = left.split(","), tuple(others), position, in_shape
+        self._validate(subscripts)
+        self.out_shape = tuple(self._sizes()[i] for i in self.target)
+
+    def _validate(self, subscripts: str) -> None:
+        rest = self.terms[: self.position] + self.terms[self.position + 1:]
+        lone = set(self.terms[self.position]) - set(self.target).union(*rest)
+        if lone or any(len(set(t)) < len(t) for t in [*self.terms, self.target]):
+            raise ValueError(f"Einsum expected every index of operand {self.position} of {subscripts!r} in the output or in "
+                             "another operand, and no index twice in one operand; sum or take diagonals first")
+
+    def _sizes(self) -> dict[str, int]:
+        shapes = [o.shape for o in self.others]
+        shapes.insert(self.position, self.in_shape)
+        return {i: n for term, shape in zip(self.terms, shapes, strict=True) for i, n in zip(term, shape, strict=True)}
+
+    @property
+    def dtype(self) -> np.dtype:  # type: ignore[override]
+        return np.result_type(bool, *[o.dtype for o in self.others])
+
+    @property
+    def flops(self) -> int:
+        return 2 * size(tuple(self._sizes().values()))
+
+    def _contract(self, x: Array, source: str, target: str) -> Array:
+        terms, operands = list(self.terms), list(self.others)
+        terms[self.position] = "..." + source
+        operands.insert(self.position, x)
+        xp = namespace(*operands)
+        return xp.einsum(",".join(terms) + "->..." + target, *operands, optimize=len(operands) > 2 or self.flops > 1e5)
+
+    def _apply(self, x: Array) -> Array:
+        return self._contract(x, self.terms[self.position], self.target)
+
+    def _apply_transpose(self, x: Array) -> Array:
+        return self._contract(x, self.target, self.terms[self.position])
+
+    @property
+    def T(self) -> Einsum:
+        terms = list(self.terms)
+        source, terms[self.position] = terms[self.position], self.target
+        return Einsum(",".join(terms) + "->" + source, self.others, self.out_shape, self.position)
+
+    def conj(self) -> Einsum:
+        subscripts = ",".join(self.terms) + "->" + self.target
+        return Einsum(subscripts, [o.conj() for o in self.others], self.in_shape, self.position)
+
+    def _data(self) -> Any:
+        return self.others[0] if self.others else None

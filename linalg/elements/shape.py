@@ -1,0 +1,133 @@
+"""Operators that move, repeat or add entries: reshape, permute, broadcast, and its transpose, the sum over axes."""
+from __future__ import annotations
+
+import numpy as np
+
+from linalg.arrays import Array, Shape, broadcast, size, sum_axes
+from linalg.elements.identity import BOOL
+from linalg.operator import LinearOperator
+
+
+class Reshape(LinearOperator):
+    """x ↦ x.reshape(out_shape), C order."""
+
+    __slots__ = ("in_shape", "out_shape")
+    dtype = BOOL
+
+    def __init__(self, in_shape: Shape, out_shape: Shape):
+        if size(in_shape) != size(out_shape):
+            raise ValueError(f"Reshape expected shapes of equal size, got {in_shape} and {out_shape}")
+        self.in_shape, self.out_shape = in_shape, out_shape
+
+    def _apply(self, x: Array) -> Array:
+        return x.reshape(x.shape[: x.ndim - len(self.in_shape)] + self.out_shape)
+
+    def _apply_transpose(self, x: Array) -> Array:
+        return x.reshape(x.shape[: x.ndim - len(self.out_shape)] + self.in_shape)
+
+    _solve = _apply_transpose
+
+    @property
+    def T(self) -> Reshape:
+        return Reshape(self.out_shape, self.in_shape)
+
+    def _after(self, first: LinearOperator) -> LinearOperator | None:
+        return Reshape(first.in_shape, self.out_shape) if isinstance(first, Reshape) else None
+
+
+class Permute(LinearOperator):
+    """x ↦ x.transpose(axes)."""
+
+    __slots__ = ("axes", "in_shape")
+    dtype = BOOL
+
+    def __init__(self, in_shape: Shape, axes: Shape):
+        self.in_shape, self.axes = in_shape, tuple(a % len(in_shape) for a in axes)
+        if sorted(self.axes) != list(range(len(in_shape))):
+            raise ValueError(f"Permute expected a permutation of the {len(in_shape)} axes of {in_shape}, got {axes}")
+
+    @property
+    def out_shape(self) -> Shape:  # type: ignore[override]
+        return tuple(self.in_shape[a] for a in self.axes)
+
+    def _apply(self, x: Array) -> Array:
+        k = x.ndim - len(self.axes)
+        return x.transpose((*range(k), *(a + k for a in self.axes)))
+
+    def _apply_transpose(self, x: Array) -> Array:
+        return self.T._apply(x)
+
+    _solve = _apply_transpose
+
+    @property
+    def T(self) -> Permute:
+        return Permute(self.out_shape, tuple(int(a) for a in np.argsort(self.axes)))
+
+    def _after(self, first: LinearOperator) -> LinearOperator | None:
+        return Permute(first.in_shape, tuple(first.axes[a] for a in self.axes)) if isinstance(first, Permute) else None
+
+
+class Broadcast(LinearOperator):
+    """x ↦ x broadcast to out_shape by NumPy's rule. Its transpose adds the repeated entries up."""
+
+    __slots__ = ("in_shape", "out_shape")
+    dtype = BOOL
+
+    def __init__(self, in_shape: Shape, out_shape: Shape):
+        self.in_shape, self.out_shape = in_shape, out_shape
+
+    @property
+    def flops(self) -> int:
+        return size(self.out_shape)
+
+    def _apply(self, x: Array) -> Array:
+        rhs = x.shape[: x.ndim - len(self.in_shape)]
+        if rhs:
+            x = x.reshape(rhs + (1,) * (len(self.out_shape) - len(self.in_shape)) + self.in_shape)
+        return broadcast(x, rhs + self.out_shape)
+
+    def _apply_transpose(self, x: Array) -> Array:
+        added = len(self.out_shape) - len(self.in_shape)
+        axes = [-1 - i for i in range(len(self.out_shape))
+                if i >= len(self.in_shape) or self.in_shape[-1 - i] != self.out_shape[-1 - i]]
+        summed = sum_axes(x, tuple(axes))
+        if len(axes) == added:
+            return summed
+        return summed.reshape(x.shape[: x.ndim - len(self.out_shape)] + self.in_shape)
+
+
+class AxisSum(LinearOperator):
+    """x ↦ the sum over axes. ``axes`` are negative, ``keepdims`` keeps them with length one."""
+
+    __slots__ = ("axes", "in_shape", "keepdims")
+    dtype = BOOL
+
+    def __init__(self, in_shape: Shape, axes: Shape, keepdims: bool = False):
+        n = len(in_shape)
+        self.in_shape, self.axes, self.keepdims = in_shape, tuple(a - n if a >= 0 else a for a in axes), keepdims
+
+    @property
+    def _kept(self) -> Shape:
+        n = len(self.in_shape)
+        return tuple(1 if i - n in self.axes else length for i, length in enumerate(self.in_shape))
+
+    @property
+    def out_shape(self) -> Shape:  # type: ignore[override]
+        n = len(self.in_shape)
+        return self._kept if self.keepdims else tuple(
+            length for i, length in enumerate(self.in_shape) if i - n not in self.axes)
+
+    @property
+    def flops(self) -> int:
+        return size(self.in_shape)
+
+    def _apply(self, x: Array) -> Array:
+        rhs = x.shape[: x.ndim - len(self.in_shape)]
+        summed = sum_axes(x, self.axes)
+        return summed.reshape(rhs + self._kept) if self.keepdims else summed
+
+    def _apply_transpose(self, x: Array) -> Array:
+        if not x.shape:
+            return broadcast(x, self.in_shape)
+        rhs = x.shape[: x.ndim - len(self.out_shape)]
+        return broadcast(x.reshape(rhs + self._kept), rhs + self.in_shape)

@@ -1,0 +1,148 @@
+"""LinearOperator: a linear map between array spaces, and the algebra of such maps."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from linalg.arrays import Array, Shape, is_array, namespace, size, sparse_module
+
+
+class LinearOperator:
+    """A linear map from arrays of shape ``in_shape`` to arrays of shape ``out_shape``.
+
+    ``A @ x`` takes x of shape ``(*rhs, *in_shape)``, with any number of leading right-hand-side axes, and gives
+    ``(*rhs, *out_shape)``. ``A @ B``, ``A + B``, ``A - B``, ``-A`` and ``c * A`` are operators again. Operators are immutable.
+
+    A subclass gives ``in_shape``, ``out_shape``, ``dtype``, and two inner methods that trust their argument:
+    ``_apply`` (y = A x) and ``_apply_transpose`` (y = Aᵀ x, without conjugation). Everything else follows.
+
+    The spaces carry the inner product ⟨u, v⟩ = Re Σ ūv, so maps of complex arrays that are linear over the reals only
+    (real part, conjugate) are operators too; ``.H`` is the adjoint of that inner product, ``.T`` is conj ∘ H ∘ conj.
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # ndarray @ A is A.__rmatmul__, not an object array
+
+    in_shape: Shape
+    out_shape: Shape
+    dtype: np.dtype
+
+    def _apply(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    def _apply_transpose(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    # ---- what a subclass may state better
+
+    @property
+    def T(self) -> LinearOperator:
+        """The transpose, an operator: ``A.T.T is A``."""
+        from linalg.elements.algebra import Transpose
+
+        return Transpose(self)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of ``A @ x`` for one right-hand side (a multiplication and an addition are two)."""
+        return 0
+
+    def conj(self) -> LinearOperator:
+        """The map x ↦ conj(A conj(x))."""
+        from linalg.elements.algebra import ConjugateOf
+
+        return self if self.dtype.kind != "c" else ConjugateOf(self)
+
+    def _after(self, first: LinearOperator) -> LinearOperator | None:
+        """A simpler form of ``self @ first``, by structure; None where there is none."""
+        return None
+
+    def _data(self) -> Array | None:
+        """An array that the operator holds: tells the library and device of its dense and sparse forms."""
+        return None
+
+    def _solve(self, b: Array) -> Array:
+        """Solve A x = b for b of shape ``(*rhs, *out_shape)``; the structure's own algorithm."""
+        from linalg.solve import solve_dense
+
+        return solve_dense(self, b)
+
+    # ---- what follows
+
+    @property
+    def H(self) -> LinearOperator:
+        """The adjoint: ⟨y, A x⟩ = ⟨A.H y, x⟩ with ⟨u, v⟩ = Re Σ ūv."""
+        return self.T.conj()
+
+    @property
+    def in_size(self) -> int:
+        return size(self.in_shape)
+
+    @property
+    def out_size(self) -> int:
+        return size(self.out_shape)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the matrix: (entries of the result, entries of the argument)."""
+        return self.out_size, self.in_size
+
+    def to_dense(self) -> Array:
+        """The matrix, of shape ``A.shape``, both sides raveled in C order."""
+        xp = namespace(self._data())
+        eye = xp.eye(self.in_size, dtype=np.result_type(self.dtype, np.int8))
+        return self._apply(eye.reshape((self.in_size, *self.in_shape))).reshape(self.in_size, self.out_size).T
+
+    def to_sparse(self) -> Any:
+        """The matrix as CSR (SciPy's, or CuPy's on the device that holds the data)."""
+        dense = self.to_dense()
+        return sparse_module(dense).csr_matrix(dense if dense.dtype.kind in "fc" else dense.astype(float))
+
+    def _check(self, x: Array, shape: Shape, name: str) -> None:
+        n = len(shape)
+        if x.ndim < n or x.shape[x.ndim - n:] != shape:
+            raise ValueError(f"{name} expected an array of shape (*rhs, {', '.join(map(str, shape))}), got {x.shape}, "
+                             f"for {self!r}")
+
+    def __matmul__(self, other: Any) -> Any:
+        if isinstance(other, LinearOperator):
+            from linalg.elements.algebra import compose
+
+            return compose(self, other)
+        if not is_array(other):
+            other = np.asarray(other)
+        self._check(other, self.in_shape, "A @ x")
+        return self._apply(other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        """``x @ A`` = ``A.T @ x``."""
+        if not is_array(other):
+            other = np.asarray(other)
+        self._check(other, self.out_shape, "x @ A")
+        return self._apply_transpose(other)
+
+    def __add__(self, other: Any) -> LinearOperator:
+        if not isinstance(other, LinearOperator):
+            return NotImplemented
+        from linalg.elements.algebra import add
+
+        return add(self, other)
+
+    def __neg__(self) -> LinearOperator:
+        return -1 * self
+
+    def __sub__(self, other: Any) -> LinearOperator:
+        return self + -other if isinstance(other, LinearOperator) else NotImplemented
+
+    def __mul__(self, scalar: Any) -> LinearOperator:
+        if isinstance(scalar, LinearOperator) or np.shape(scalar) != ():
+            return NotImplemented
+        from linalg.elements.diagonal import Scaling
+
+        return Scaling(scalar, self.out_shape) @ self
+
+    __rmul__ = __mul__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.in_shape} -> {self.out_shape}, {self.dtype})"

@@ -1,0 +1,225 @@
+"""The parts of the main job: data, network, hand-written pass, training, checks, report, picture."""
+import io
+import json
+import math
+
+import matplotlib
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy.special import log_softmax
+
+import gpuad as ad
+from gpuad.compare import check, device, digits, handwritten, network, picture, timing, train
+from gpuad.compare import report as reports
+from gpuad.compare.device import CPU
+from gpuad.compare.options import ACTIVATIONS, OptionError, Options
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits.load(seed=0)
+
+
+def small(**changes):
+    return Options(**{"widths": (64, 7, 5, 10), "epochs": 2, "dtype": "float64", **changes})
+
+
+def difference(a, b):
+    return check.largest_relative_difference(check.flatten(a), check.flatten(b))
+
+
+# ---- data and network
+
+def test_digits_are_split_by_seed_and_stratified(data):
+    training, test = data
+    assert (len(training), len(test)) == (1437, 360)
+    assert training.images.shape == (1437, 64) and test.targets.shape == (360, 10)
+    assert training.images.min() == 0 and training.images.max() == 1
+    shares = [part.targets.mean(axis=0) for part in data]
+    np.testing.assert_allclose(*shares, atol=0.002)
+    np.testing.assert_array_equal(digits.load(seed=0)[1].images, test.images)
+    assert not np.array_equal(digits.load(seed=1)[1].images, test.images)
+
+
+def test_parameters_are_drawn_by_seed():
+    params = network.initialise((64, 7, 10), seed=0, dtype="float32")
+    assert [(w.shape, b.shape, w.dtype) for w, b in params] == [((64, 7), (7,), "f4"), ((7, 10), (10,), "f4")]
+    assert difference(params, network.initialise((64, 7, 10), seed=0)) < 1e-7
+    assert difference(params, network.initialise((64, 7, 10), seed=1)) > 0.1
+
+
+def test_cross_entropy_is_stable_and_right():
+    logits = np.random.default_rng(0).normal(size=(6, 10)) * 10.0 ** np.arange(6)[:, None]
+    targets = np.eye(10)[np.arange(6)]
+    expected = -np.mean(log_softmax(logits, axis=1)[np.arange(6), np.arange(6)])
+    np.testing.assert_allclose(network.cross_entropy(logits, targets), expected, rtol=1e-14)
+
+
+def test_margins_are_distances_from_the_kink(data):
+    params = [(np.eye(64)[:, :2], np.array([-0.25, 3.0])), (np.ones((2, 10)), np.zeros(10))]
+    images = data[0].images[:4]
+    expected = np.minimum(abs(images[:, 0] - 0.25), abs(images[:, 1] + 3))
+    np.testing.assert_allclose(network.margins(params, images, "relu"), expected)
+    assert np.all(network.margins(params, images, "tanh") == np.inf)
+
+
+# ---- the gradient, in every way
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("widths", [(64, 10), (64, 7, 10), (64, 7, 5, 6, 10)])
+def test_all_ways_to_the_gradient_agree(data, activation, widths):
+    options = small(activation=activation, widths=widths, dtype="float32")
+    found = list(check.checks(options, check.point(options, data[0], images=5), [CPU]))
+    assert [c.dtype for c in found] == ["float64"] * 3 + ["float32"] * 2
+    for each in found:
+        assert each.holds, each
+
+
+@pytest.mark.gpu
+def test_all_ways_agree_on_the_gpu(data):
+    options = small(dtype="float32")
+    found = list(check.checks(options, check.point(options, data[0]), device.chosen("auto")))
+    assert {c.reference for c in found if c.device == "GPU"} > {check.ON_CPU}
+    for each in found:
+        assert each.holds, each
+
+
+def test_at_the_kink_of_relu_the_derivative_is_one_half(data):
+    params = [(np.zeros((64, 7)), np.zeros(7)), network.initialise((7, 10), seed=0)[0]]
+    part = data[0][:5]
+    arguments = params, part.images, part.targets, "relu"
+    by_hand = handwritten.value_and_gradient(*arguments)[1]
+    assert difference(ad.grad(network.loss)(*arguments), by_hand) <= 1e-15
+    above = [(params[0][0], params[0][1] + 1e-300), params[1]]
+    full = handwritten.value_and_gradient(above, *arguments[1:])[1]
+    np.testing.assert_allclose(by_hand[0][0], full[0][0] / 2, rtol=1e-12)
+
+
+def test_the_hand_written_pass_leaves_its_arguments_alone(data):
+    part, params = data[0][:5], network.initialise((64, 7, 10), seed=0)
+    kept = [(w.copy(), b.copy()) for w, b in params]
+    handwritten.value_and_gradient(params, part.images, part.targets)
+    assert difference(params, kept) == 0
+    np.testing.assert_array_equal(part.targets, data[0].targets[:5])
+
+
+def test_a_wrong_gradient_breaks_its_bound():
+    right = np.array([1.0, -2.0, 0.5])
+    nearly = np.array([1.0, -2.0, 0.5 + 2e-12])
+    assert check.largest_relative_difference(nearly, right) == pytest.approx(1e-12, rel=1e-3)
+    for wrong in (right * (1 + 1e-11), right * np.nan):
+        found = check.largest_relative_difference(wrong, right)
+        assert not check.Check("", "CPU", "float64", found, check.DOUBLE_BOUND).holds
+
+
+def test_the_check_keeps_away_from_the_kink(data):
+    options = small()
+    at = check.point(options, data[0], images=5)
+    assert at.margin == network.margins(at.params, at.digits.images, "relu").min()
+    assert at.margin == np.sort(network.margins(at.params, data[0].images, "relu"))[-5]
+    assert at.margin > 100 * check.STEP
+
+
+def test_large_networks_have_a_sample_of_their_central_differences_taken():
+    params = network.initialise((64, 7, 10), seed=0)
+    assert len(check.sample(params)) == 64 * 7 + 7 + 7 * 10 + 10
+    some = check.sample(params, most=50)
+    assert len(np.unique(some)) == 50 and np.all(np.diff(some) > 0)
+
+
+# ---- training and timing
+
+def test_the_first_step_of_adam_is_the_learning_rate_against_the_sign():
+    params = [(np.array([[1.0, -2.0]]), np.array([0.0, 3.0]))]
+    train.Adam(params).step([(np.array([[0.3, -4.0]]), np.array([0.0, 1e3]))], rate=0.1)
+    np.testing.assert_allclose(check.flatten(params), [0.9, -1.9, 0.0, 2.9], rtol=1e-6)
+
+
+def test_training_learns_and_repeats_itself(data):
+    options = small(epochs=4)
+    first, again = (train.train(options, CPU, data) for _ in range(2))
+    assert first.batch_loss == again.batch_loss and first.test_loss == again.test_loss
+    assert len(first.batch_loss) == 4 * math.ceil(1437 / options.batch)
+    assert first.test_loss[-1] < first.test_loss[0]
+    assert first.params[0][0].shape == (64, 7)
+
+
+def test_default_options_reach_the_goal(data):
+    assert train.train(Options(), CPU, data).test_accuracy[-1] >= reports.GOAL
+
+
+def test_timing_alternates_and_divides(data):
+    found = timing.measure(small(), CPU, data[0], rounds=3)
+    assert found.rounds == 3 and found.gpuad > 0
+    assert found.ratio == found.gpuad / found.handwritten
+
+
+def test_options_are_checked_however_they_are_made():
+    with pytest.raises(OptionError, match="--activation step: expected one of relu, tanh"):
+        Options(activation="step")
+    assert Options(seed=7, device="cpu").trains_as_by_default
+    assert not Options(epochs=2).trains_as_by_default
+
+
+# ---- report and picture
+
+@pytest.fixture
+def report(data):
+    options = small()
+    at = check.point(options, data[0], images=5)
+    checks = [check.Check(check.CENTRAL, "CPU", "float64", 2e-9, 1e-6)]
+    times = [timing.Timing("CPU", 3e-4, 2e-4, 10)]
+    trainings = [train.train(options, CPU, data)]
+    machine = {"blas": "OpenBLAS 0", "threads": 1}
+    return reports.Report(options, [CPU], at, 20, checks, times, trainings, machine, "none")
+
+
+def printed(report):
+    console = Console(width=140, file=io.StringIO())
+    console.print(reports.table(report))
+    return console.file.getvalue()
+
+
+def test_the_table_says_what_was_measured_and_how(report):
+    text = printed(report)
+    for words in ("float64 to central differences", "2.0e-09", "≤ 1e-06", "1.50", "300 µs", "No GPU: none"):
+        assert words in text
+    assert "✓" in text and "✗" not in text
+
+
+def test_a_broken_bound_is_marked(report):
+    report.checks.append(check.Check(check.BY_HAND, "CPU", "float64", math.nan, 1e-12))
+    assert not report.holds
+    assert "✗" in printed(report)
+
+
+def test_the_goal_is_set_for_the_default_training_only(report):
+    assert report.goal is None and report.accuracy_holds
+    default = reports.Report(Options(), *list(vars(report).values())[1:])
+    assert default.goal == 0.97 and not default.accuracy_holds and not default.holds
+
+
+def test_json_says_null_for_what_is_not_a_number(report, tmp_path):
+    report.trainings[0].test_loss[0] = math.nan
+    reports.write_json(report, tmp_path / "compare.json")
+    text = (tmp_path / "compare.json").read_text(encoding="utf-8")
+    assert json.loads(text)["training"][0]["test_loss"][0] is None
+    assert "NaN" not in text and "Infinity" not in text
+
+
+def test_the_picture_leaves_matplotlib_as_it_was(report, tmp_path):
+    before = dict(matplotlib.rcParams)
+    picture.write(report, tmp_path / "compare.png")
+    assert (tmp_path / "compare.png").stat().st_size > 10_000
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_system_in_the_picture_is_that_of_the_program(activation):
+    options = small(activation=activation)
+    system = picture.small_system(options)
+    names = picture.row_names(system)
+    assert system.L.block_shape == (len(names), len(names))
+    assert system.D.block_shape == (len(names), len(picture.parameter_names(options)))
+    assert names[0] == "matmul" and names[-1] == "mean"
