@@ -47,10 +47,8 @@ class Effort:
 QUICK = Effort(seconds=1.5, fewest=5, most=9)
 
 
-def measure(contestants, reference, effort):
-    """{name: seconds of each round}, after checking that every contestant computes the reference."""
-    for contestant in contestants:
-        check(contestant, reference)
+def measure(contestants, effort):
+    """{name: seconds of each round}; `agree` comes first."""
     calls = {c.name: calls_in_block(c, effort.block) for c in contestants}
     rounds = {c.name: [] for c in contestants}
     shuffle = np.random.default_rng(0).permutation
@@ -65,14 +63,17 @@ def measure(contestants, reference, effort):
     return rounds
 
 
-def check(contestant, reference, tolerance=1e-4):
-    """Raises Disagreement unless every array is within tolerance · max|reference|; also the first warm-up."""
+def agree(contestant, reference, tolerance=1e-4):
+    """Raises Disagreement unless the value, and every gradient, is within tolerance · max|reference|."""
     arrays = contestant.arrays(contestant.call())
-    for got, expected in zip(arrays, reference, strict=True):
+    if len(arrays) not in (1, len(reference)):  # the value alone, or all
+        raise Disagreement(f"{contestant.name}: expected {len(reference)} arrays, got {len(arrays)}")
+    for got, expected in zip(arrays, reference):
+        if got.shape != expected.shape:
+            raise Disagreement(f"{contestant.name}: expected shape {expected.shape}, got {got.shape}")
         difference = np.max(np.abs(got - expected)) / np.max(np.abs(expected))
-        if got.shape != expected.shape or not difference <= tolerance:
-            raise Disagreement(f"{contestant.name}: shape {got.shape} and relative difference {difference:.1e}; "
-                               f"expected shape {expected.shape} and at most {tolerance:.0e}")
+        if not difference <= tolerance:
+            raise Disagreement(f"{contestant.name}: relative difference {difference:.1e}, expected at most {tolerance:.0e}")
 
 
 def done(rounds, elapsed, effort):

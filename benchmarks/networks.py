@@ -20,7 +20,7 @@ class Network:
         params = [(random.normal(size=(m, n)) / m**0.5, random.normal(size=n) / 10)
                   for m, n in zip(self.widths, self.widths[1:])]
         X, Y = (random.normal(size=(self.batch, n)) for n in (self.widths[0], self.widths[-1]))
-        rounded = lambda x: x.astype(np.float32).astype(dtype)  # noqa: E731
+        rounded = lambda x: x.astype(np.float32).astype(dtype)
         return [(rounded(W), rounded(b)) for W, b in params], rounded(X), rounded(Y)
 
 

@@ -1,5 +1,6 @@
 """The contestants: each builder takes a network and a place, and may find that it cannot run there."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -42,6 +43,9 @@ def gpu():
         raise Missing(reason)
     cupy = arrays.cupy()
     return Place(cupy, "cuda", "gpu", lambda _result: cupy.cuda.get_current_stream().synchronize())
+
+
+PLACES = {"cpu": cpu, "gpu": gpu}
 
 
 def flat(result):
@@ -89,13 +93,19 @@ def hips_autograd(network, place):
     return place.contestant("HIPS/autograd", lambda: function(*data))
 
 
+def pytorch_here():
+    torch = installed("torch")
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
+    return torch
+
+
 def pytorch(network, place):
     """Weights lie as in torch.nn.Linear, (out, in), and the loss is the library's own."""
-    torch = installed("torch")
+    torch = pytorch_here()
     if place.torch == "cuda" and not torch.cuda.is_available():
         raise Missing("PyTorch is built without CUDA, or finds no device")
     params, X, Y = network.data()
-    tensor = lambda x: torch.tensor(x, device=place.torch)  # noqa: E731
+    tensor = lambda x: torch.tensor(x, device=place.torch)
     layers = [(tensor(W.T.copy()).requires_grad_(), tensor(b).requires_grad_()) for W, b in params]
     leaves, X, Y = [p for layer in layers for p in layer], tensor(X), tensor(Y)
     linear, tanh, mse = torch.nn.functional.linear, torch.tanh, torch.nn.functional.mse_loss
@@ -122,9 +132,9 @@ def jax_jit(network, place):
     except RuntimeError as error:
         raise Missing(f"JAX finds no {place.jax}") from error
     function = jax.jit(jax.value_and_grad(loss_over(installed("jax.numpy"))))
-    call = lambda: function(*data)  # noqa: E731
-    awaited = lambda: jax.block_until_ready(function(*data))  # noqa: E731
-    arrays = lambda result: [np.asarray(x) for x in flat(result)]  # noqa: E731
+    call = lambda: function(*data)
+    awaited = lambda: jax.block_until_ready(function(*data))
+    arrays = lambda result: [np.asarray(x) for x in flat(result)]
     return Contestant("JAX jit", awaited if place.jax == "cpu" else call, arrays, jax.block_until_ready)
 
 

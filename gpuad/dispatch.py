@@ -79,10 +79,8 @@ def _without_defaults(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _array_ufunc(_self: TracedArray, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-    if method == "__call__" and not kwargs:
-        implementation = TABLE.get(ufunc)
-        if implementation is not None:
-            return implementation(*args)
+    if not kwargs and method == "__call__" and (implementation := TABLE.get(ufunc)) is not None:
+        return implementation(*args)
     return call_ufunc(ufunc, method, args, kwargs)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+import gpuad
 from linalg import arrays
 
 PIN = "OPENBLAS_CORETYPE"
@@ -42,19 +43,12 @@ def report() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of gpuad, Python and the array libraries; CuPy where it is installed."""
-    found = {"gpuad": _version("gpuad"), "python": platform.python_version(), "numpy": np.__version__,
-             "scipy": _version("scipy")}
+    found = {"gpuad": gpuad.__version__, "python": platform.python_version(), "numpy": np.__version__,
+             "scipy": metadata.version("scipy")}
     try:
         return {**found, arrays.cupy().__name__: arrays.cupy().__version__}
     except ImportError:
         return found
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def processor() -> str:

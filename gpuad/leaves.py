@@ -18,6 +18,9 @@ class Leaf(NamedTuple):
     is_number: bool
 
 
+_new_leaf = tuple.__new__  # a third of the time of Leaf(...)
+
+
 def as_leaf(x: Any, where: str) -> Leaf:
     """The array of a leaf that is to be differentiated.
 
@@ -25,7 +28,7 @@ def as_leaf(x: Any, where: str) -> Leaf:
     """
     kind = type(x)
     if (kind is np.ndarray or kind is TracedArray) and x.dtype.kind in "fc":
-        return Leaf(x, False)
+        return _new_leaf(Leaf, (x, False))
     if kind is float or kind is complex:
         return Leaf(np.float64(x) if kind is float else np.complex128(x), True)
     if isinstance(x, np.generic) and x.dtype.kind in "fc":
@@ -61,6 +64,8 @@ def zeros(value: Array, rhs: tuple[int, ...] = ()) -> Array:
 
 def ones(value: Array) -> Array:
     """Ones of the value's shape, where the value lies."""
+    if isinstance(value, np.generic):
+        return value.dtype.type(1)
     return namespace(_innermost_value(value)).ones(value.shape, dtype=value.dtype)
 
 
@@ -77,22 +82,36 @@ def conj(x: Array) -> Array:
 
 def own_all(results: Sequence[Array], given: Sequence[Array]) -> list[Array]:
     """Results that share no memory with one another nor with what was given: views and repeats are copied."""
-    taken = {id(x) for x in given}
-    owned = []
-    for x in results:
-        if (isinstance(x, np.ndarray) or is_cupy(x)) and (x.base is not None or id(x) in taken):
-            x = x.copy()
-        taken.add(id(x))
-        owned.append(x)
-    return owned
+    taken = set(map(id, given))
+    return [_own(x, taken) for x in results]
 
 
-def finish_leaf(x: Array, leaf: Leaf) -> Array:
-    """A derivative as it is handed out: in the dtype of its leaf, a number for a number, an array for an array."""
-    if x.dtype != leaf.value.dtype:
-        x = x.astype(leaf.value.dtype)
-    if type(x) is TracedArray:
-        return x
-    if leaf.is_number:
-        return x[()] if x.ndim == 0 else x
-    return x if x.ndim or not isinstance(x, np.generic) else np.asarray(x)
+def _own(x: Array, taken: set[int]) -> Array:
+    if (type(x) is np.ndarray or is_cupy(x)) and (x.base is not None or id(x) in taken):
+        x = x.copy()
+    taken.add(id(x))
+    return x
+
+
+def hand_out(solved: Sequence[Array | None], leaves: Sequence[Leaf], given: Sequence[Array] = (),
+             rhs: tuple[int, ...] = ()) -> list[Array]:
+    """Derivatives as they are handed out: zeros where absent, in memory of their own, and in the dtype of their leaf.
+
+    Where the leaf was a number so is its derivative.
+    """
+    taken = set(map(id, given))
+    results = []
+    for x, (value, is_number) in zip(solved, leaves, strict=True):
+        if x is None:
+            x = zeros(value, rhs)
+        elif x.dtype is not value.dtype:
+            x = conj(x).astype(value.dtype)
+        elif x.dtype.kind == "c":
+            x = x.conj()
+        x = _own(x, taken)
+        if is_number:
+            x = x[()] if x.ndim == 0 and type(x) is np.ndarray else x
+        elif isinstance(x, np.generic):
+            x = np.asarray(x)
+        results.append(x)
+    return results

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpuad.dispatch import TABLE
+from gpuad.primitive import Primitive
 from gpuad.primitives import elementwise as e
 from gpuad.primitives import products, shapes
 from gpuad.traced import TracedArray
@@ -14,6 +15,10 @@ from linalg import LinearOperator
 
 
 def _binary(f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    if isinstance(f, Primitive):
+        record, nothing = f.record, {}  # type: ignore[var-annotated]
+        return lambda self, other: record((self, other), nothing), lambda self, other: record((other, self), nothing)
+
     def forward(self: Any, other: Any) -> Any:
         return f(self, other)
 

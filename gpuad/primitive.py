@@ -9,54 +9,88 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from gpuad.program import Program, Row
 from gpuad.traced import TracedArray
-from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, diagonal
+from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, Scaling, diagonal
 from linalg.arrays import Array, is_cupy
 
 Block = tuple[int, LinearOperator]
 Rule = Callable[..., Any]
 
 
+_identity = lru_cache(maxsize=1024)(Identity)  # immutable, and half the time of a new one
+_broadcast = lru_cache(maxsize=1024)(Broadcast)
+
+
 class Primitive:
     """A function of arrays with a rule for each positional argument: ``rule(in_shape, y, *args, **kwargs) -> element``.
 
     ``in_shape`` is the shape of the argument in question. None as a rule says that the function is constant in that argument.
-    ``fresh`` promises that the result is never a view of memory which the user can reach.
     """
 
     leading = 1  # parameters of a rule before y
 
-    def __init__(self, name: str, fun: Callable[..., Any], *rules: Rule | None, fresh: bool = False):
-        self.name, self.fun, self.rules, self.fresh = name, fun, rules, fresh
-        self.saves: dict[int, tuple[bool, list[int]]] = {}
+    def __init__(self, name: str, fun: Callable[..., Any], *rules: Rule | None, component: int = 0):
+        self.name, self.fun, self.rules, self.component = name, fun, rules, component
+        self.saves: dict[int, tuple[bool, list[bool]]] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        program = innermost(args)
+        """Run the function; where an argument is traced, append the row of this operation to its program."""
+        return self.record(args, kwargs)
+
+    def record(self, args: tuple[Any, ...], kwargs: dict[str, Any], outs: tuple[Any, ...] | None = None) -> Any:
+        """The call with these arguments, seen from the youngest program among them: all other arguments are constants there.
+
+        ``outs`` are the results where they are known already: this primitive is then one of them, and its rule's y is the tuple.
+        """
+        program: Program | None = None
+        values: list[Any] = []
+        parents: list[int] = []  # the variable that each argument is, −1 for a constant
+        mask, bit = 0, 1  # bits of the positions that are traced
+        for a in args:
+            if type(a) is not TracedArray or program is not None and a.program.level < program.level:
+                values.append(a)
+                parents.append(-1)
+            else:
+                if a.program is not program:
+                    program, values, parents, mask = a.program, list(args[: len(values)]), [-1] * len(values), 0
+                values.append(a.value)
+                parents.append(a.index)
+                mask |= bit
+            bit += bit
+        if outs is None:
+            try:
+                y = out = self.fun(*values, **kwargs)
+            except TypeError as error:
+                if mixed := mixed_libraries(self.name, args):
+                    raise mixed from error
+                raise
+        else:
+            y, out = outs, outs[self.component]
         if program is None:
-            return self.fun(*args, **kwargs)
-        try:
-            return program.record(self, args, kwargs)
-        except TypeError as error:
-            if mixed := mixed_libraries(self.name, args):
-                raise mixed from error
-            raise
+            return out
+        keep = self.saves.get(mask) or self.find_saves(mask, len(args))
+        return program.append(self, parents, keep, args, values, kwargs, y, out)
 
     def rule(self, position: int) -> Rule | None:
         return self.rules[position]
 
-    def find_saves(self, mask: int, n: int) -> tuple[bool, list[int]]:
-        """Whether the result, and which arguments, the rules of the traced arguments (bits of mask) use."""
+    def find_saves(self, mask: int, n: int) -> tuple[bool, list[bool]]:
+        """Whether the result, and for each argument whether it is used by the rules of the traced ones (bits of mask).
+
+        The list is empty where no argument is used.
+        """
         used: set[int] = set()
         for position in range(n):
             rule = self.rule(position) if mask >> position & 1 else None
             if rule is not None:
                 used |= self._uses(rule, n)
-        self.saves[mask] = (-1 in used, sorted(used - {-1}))
+        self.saves[mask] = (-1 in used, [i in used for i in range(n)] if used - {-1} else [])
         return self.saves[mask]
 
     def _uses(self, rule: Rule, n: int) -> set[int]:
@@ -70,8 +104,8 @@ class Primitive:
     def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
         """The row of the system: (variable, element) for each traced argument."""
         result = []
-        for position, j in row.parents:
-            rule = self.rule(position)
+        for position, j in enumerate(row.parents):
+            rule = self.rule(position) if j >= 0 else None
             if rule is not None:
                 source = rows[j]
                 element = rule(source.shape, row.out, *row.args, **row.kwargs)
@@ -91,20 +125,26 @@ class Elementwise(Primitive):
     leading = 0
 
     def __init__(self, name: str, fun: Callable[..., Any], *rules: Rule | None):
-        super().__init__(name, fun, *rules, fresh=True)
+        super().__init__(name, fun, *rules)
+        self._constant = [None if rule is None or self._uses(rule, len(rules)) else rule(*[None] * (len(rules) + 1))
+                          for rule in rules]
 
     def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
         _, parents, args, _, y, shape, dtype = row
         result: list[Block] = []
-        for position, j in parents:
-            rule = self.rules[position]
-            if rule is None:
+        for position, j in enumerate(parents):
+            if j < 0 or (rule := self.rules[position]) is None:
                 continue
-            d = rule(y, *args)
-            element: LinearOperator = Diagonal(d, shape) if type(d) is np.ndarray and d.shape else diagonal(d, shape)
+            d = self._constant[position]
+            element: LinearOperator
+            if d is None:
+                d = rule(y, *args)
+                element = Diagonal(d, shape) if type(d) is np.ndarray and d.ndim else diagonal(d, shape)
+            else:
+                element = _identity(shape) if d == 1 else Scaling(d, shape)
             source = rows[j]
             if source.shape != shape:
-                repeated = Broadcast(source.shape, shape)
+                repeated = _broadcast(source.shape, shape)
                 element = repeated if type(element) is Identity else Product(element, repeated)
             if source.dtype is not dtype:
                 element = cast(element, source, row)
@@ -117,8 +157,8 @@ class Variadic(Primitive):
 
     leading = 2
 
-    def __init__(self, name: str, fun: Callable[..., Any], rule: Rule, fresh: bool = False):
-        super().__init__(name, fun, fresh=fresh)
+    def __init__(self, name: str, fun: Callable[..., Any], rule: Rule):
+        super().__init__(name, fun)
         self._rule = rule
 
     def rule(self, position: int) -> Rule | None:
@@ -126,7 +166,7 @@ class Variadic(Primitive):
 
     def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
         return [(j, cast(self._rule(position, rows[j].shape, row.out, *row.args, **row.kwargs), rows[j], row))
-                for position, j in row.parents]
+                for position, j in enumerate(row.parents) if j >= 0]
 
 
 class MultiOutput:
@@ -137,31 +177,16 @@ class MultiOutput:
 
     def __init__(self, name: str, fun: Callable[..., tuple[Any, ...]], *rules: Sequence[Rule | None]):
         self.name, self.fun = name, fun
-        self.outputs = [Primitive(f"{name}[{k}]", self._component(k), *r, fresh=True) for k, r in enumerate(rules)]
+        self.outputs = [Primitive(f"{name}[{k}]", self._component(k), *r, component=k) for k, r in enumerate(rules)]
 
     def _component(self, k: int) -> Callable[..., Any]:
         return lambda *args, **kwargs: self.fun(*args, **kwargs)[k]
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        program = innermost(args)
-        if program is None:
-            return self.fun(*args, **kwargs)
-        here = [type(a) is TracedArray and a.program is program for a in args]
-        values = [a.value if h else a for a, h in zip(args, here, strict=True)]
-        parents = [(p, args[p].index) for p, h in enumerate(here) if h]
-        mask = sum(1 << p for p, h in enumerate(here) if h)
+        program = max((a.program for a in args if type(a) is TracedArray), key=lambda p: p.level, default=None)
+        values = [a.value if type(a) is TracedArray and a.program is program else a for a in args]
         outs = tuple(self.fun(*values, **kwargs))
-        return tuple(program.append(output, args, values, parents, mask, kwargs, value, outs)
-                     for output, value in zip(self.outputs, outs, strict=True))
-
-
-def innermost(args: Sequence[Any]) -> Program | None:
-    """The youngest program among the traced arguments: the one that records."""
-    program = None
-    for a in args:
-        if type(a) is TracedArray and (program is None or a.program.level > program.level):
-            program = a.program
-    return program
+        return tuple(output.record(args, kwargs, outs) for output in self.outputs)
 
 
 def cast(element: LinearOperator, source: Row, row: Row) -> LinearOperator:

@@ -6,7 +6,6 @@ read, and the values that its rule names. The rows of a finished program are the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,13 +21,13 @@ _levels = itertools.count()
 
 
 class Row(NamedTuple):
-    """One operation: ``parents`` are (position, variable) pairs of its traced arguments.
+    """One operation: ``parents`` are the variables that its arguments are, −1 for a constant.
 
     ``args`` and ``out`` hold the values that the differential uses; the others are None and are not kept alive.
     """
 
     primitive: Primitive | None
-    parents: list[tuple[int, int]]
+    parents: list[int]
     args: list[Any]
     kwargs: dict[str, Any]
     out: Any
@@ -36,7 +35,8 @@ class Row(NamedTuple):
     dtype: Any
 
 
-_make_row: Callable[..., Row] = lambda *fields, _new=tuple.__new__: _new(Row, fields)  # noqa: E731
+_new_row = tuple.__new__  # a third of the time of Row(...)
+_NOTHING: list[list[Any]] = [[None] * n for n in range(4)]
 
 
 class Program:
@@ -54,56 +54,39 @@ class Program:
         self.n_inputs = 0
 
     def input(self, value: Array) -> TracedArray:
-        """A traced array that stands for an input with this value."""
-        index = self.n_inputs = next(self._number)
-        self.n_inputs += 1
-        self.rows[index] = Row(None, [], [], {}, None, value.shape, value.dtype)  # type: ignore[index]
-        return TracedArray(value, self, index, False)
+        """A traced array that stands for an input with this value.
 
-    def record(self, primitive: Primitive, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TracedArray:
-        """Run a primitive on the values of its arguments and append its row."""
-        values = list(args)
-        parents = []
-        mask = 0
-        for position, a in enumerate(args):
-            if type(a) is TracedArray and a.program is self:
-                values[position] = a.value
-                parents.append((position, a.index))
-                mask |= 1 << position
-        out = primitive.fun(*values, **kwargs)
-        return self.append(primitive, args, values, parents, mask, kwargs, out, out)
+        The value is copied, unless it is read-only: what the caller does to the array later changes nothing here.
+        """
+        value = snapshot(value)
+        index = next(self._number)
+        self.n_inputs = index + 1
+        self.rows[index] = _new_row(Row, (None, (), (), None, None, value.shape, value.dtype))  # type: ignore[index]
+        return TracedArray(value, self, index)
 
-    def append(self, primitive: Primitive, args: tuple[Any, ...], values: list[Any], parents: list[tuple[int, int]],
-               mask: int, kwargs: dict[str, Any], value: Array, out: Any) -> TracedArray:
-        """Append the row of an operation that has run: ``value`` is its result, ``out`` what its rule calls y."""
+    def append(self, primitive: Primitive, parents: list[int], keep: tuple[bool, list[bool]], args: tuple[Any, ...],
+               values: list[Any], kwargs: dict[str, Any], y: Any, out: Array) -> TracedArray:
+        """Append the row of an operation that has run: its result is ``out``, which its rule calls ``y``."""
         rows = self.rows
         if rows is None:
             raise LeakedTraceError(primitive.name)
-        try:
-            keep_out, keep = primitive.saves[mask]
-        except KeyError:
-            keep_out, keep = primitive.find_saves(mask, len(args))
-        saved: list[Any] = [None] * len(args)
-        for position in keep:
-            saved[position] = self._own(args[position], values[position])
-        owned = primitive.fresh or (value.base is None and value is not values[0]) or all(
-            type(a) is TracedArray and a.owned for a in args)
-        if keep_out and not owned:
-            out = snapshot(out)
+        keep_y, keep_args = keep
+        if keep_args:  # traced values are the program's own; constants may be changed by others later
+            saved = [(v if type(a) is TracedArray else _own(v)) if k else None
+                     for a, v, k in zip(args, values, keep_args)]  # noqa: B905
+        else:
+            saved = _NOTHING[len(args)] if len(args) < 4 else [None] * len(args)
         index = next(self._number)
-        rows[index] = _make_row(primitive, parents, saved, kwargs, out if keep_out else None, value.shape, value.dtype)
-        return TracedArray(value, self, index, owned)
-
-    def _own(self, arg: Any, value: Any) -> Any:
-        """A value that nobody else can change: ours already, or copied (once for an input)."""
-        if type(arg) is not TracedArray:
-            return snapshot(np.asarray(value) if type(value) in (list, tuple) else value)
-        if not arg.owned and arg.program is self:
-            arg.value = value = snapshot(value)
-            arg.owned = True
-        return value
+        rows[index] = _new_row(Row, (primitive, parents, saved, kwargs, y if keep_y else None, out.shape, out.dtype))
+        return TracedArray(out, self, index)
 
     def close(self) -> list[Row]:
         """End the trace: hand out the rows, let no traced array record any more."""
         rows, self.rows = self.rows, None
         return [rows[i] for i in range(len(rows))] if rows else []
+
+
+def _own(constant: Any) -> Any:
+    if type(constant) is float or type(constant) is int:
+        return constant
+    return snapshot(np.asarray(constant) if type(constant) in (list, tuple) else constant)

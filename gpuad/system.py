@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import optree
 
-from gpuad.leaves import Leaf, conj, finish_leaf, own_all, zeros
+from gpuad.leaves import Leaf, conj, hand_out, own_all, zeros
 from gpuad.primitive import Block, linear
 from gpuad.program import Row
 from linalg import BlockMatrix, Identity, UnitTriangular, back_substitute, forward_substitute
@@ -30,16 +30,13 @@ class Blocks(Sequence[list[Block]]):
 
 
 class ConsumedBlocks(Blocks):
-    """Block rows that are read once, from the last to the first: what a row has kept is let go with it."""
+    """Block rows that are read once each: what a row has kept is let go with it."""
 
     def __getitem__(self, i: int) -> list[Block]:  # type: ignore[override]
-        row = self._rows.pop()
-        if row.primitive is None:
-            self._rows.append(row)
-            return []
-        while len(self._rows) > i:  # rows above were reached by no cotangent
-            row = self._rows.pop()
-        return row.primitive.blocks(row, self._rows) if row.primitive is not None else []
+        rows = self._rows
+        row = rows[i]
+        rows[i] = None  # type: ignore[call-overload]
+        return row.primitive.blocks(row, rows)  # type: ignore[union-attr]
 
 
 class System:
@@ -122,10 +119,8 @@ class System:
         rhs = _check_leaves(leaves, self._outputs, "pullback", "cotangent")
         leaves = [conj(leaf) for leaf in leaves]
         e = [None] * (len(self.rows) - len(leaves)) + leaves
-        solved = back_substitute(self._blocks, e, keep=self.n_inputs)
-        results = [zeros(p.value, rhs) if g is None else conj(g) for g, p in zip(solved, self.primals, strict=True)]
-        results = [finish_leaf(g, p) for g, p in zip(own_all(results, leaves), self.primals, strict=True)]
-        return optree.tree_unflatten(self.in_tree, results)
+        solved = back_substitute(self._blocks, e, self.n_inputs, self.n_inputs)
+        return optree.tree_unflatten(self.in_tree, hand_out(solved, self.primals, leaves, rhs))
 
     # ---- what it costs, and pictures
 
@@ -163,7 +158,7 @@ def _outputs_last(rows: list[Row], n_inputs: int, outputs: list[tuple[int | None
     rows = rows[: max(end, n_inputs)]
     if indices == list(range(len(rows) - len(indices), len(rows))) and len(rows) - len(indices) >= n_inputs:
         return rows
-    copies = [Row(linear, [] if i is None else [(0, i)], [None], {"operator": Identity(v.shape)}, None, v.shape, v.dtype)
+    copies = [Row(linear, [-1 if i is None else i], [None], {"operator": Identity(v.shape)}, None, v.shape, v.dtype)
               for i, v in outputs]
     return rows + copies
 

@@ -17,19 +17,17 @@ class TracedArray:
     """An array under differentiation: its value, and the variable that it is in a program.
 
     It has the operators, methods and attributes of an ndarray (``gpuad.operators`` attaches those that record) and takes
-    part in NumPy's and CuPy's protocols. It is immutable. ``owned`` tells that nobody else can change the value.
+    part in NumPy's and CuPy's protocols. It is immutable, and nobody else can change its value.
     """
 
-    __slots__ = ("index", "owned", "program", "value")
+    __slots__ = ("index", "program", "value")
 
     __array_priority__ = 1000.0
-    base = None  # a traced array is never a view that somebody could write through
 
-    def __init__(self, value: Any, program: Program, index: int, owned: bool):
+    def __init__(self, value: Any, program: Program, index: int):
         self.value = value
         self.program = program
         self.index = index
-        self.owned = owned
 
     # ---- attributes of an ndarray that carry no derivative
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import optree
 
-from gpuad.leaves import Leaf, as_leaf, conj, finish_leaf, leaf_path, ones, own_all, zeros
+from gpuad.leaves import Leaf, as_leaf, hand_out, leaf_path, ones, zeros
 from gpuad.program import Program, Row
 from gpuad.system import ConsumedBlocks, System
 from gpuad.traced import TracedArray
@@ -38,16 +38,15 @@ class Trace:
 
     def _input(self, arg: Any, position: int, name: str) -> Any:
         values, tree = optree.tree_flatten(arg)
-        start = len(self.leaves)
-        for i, x in enumerate(values):
-            where = f"{name}: argument {position}"
-            try:
-                self.leaves.append(as_leaf(x, where))
-            except TypeError:
-                as_leaf(x, where + leaf_path(arg, i))
-                raise
+        try:
+            leaves = [as_leaf(x, name) for x in values]
+        except TypeError:
+            for i, x in enumerate(values):
+                as_leaf(x, f"{name}: argument {position}{leaf_path(arg, i)}")
+            raise
+        self.leaves += leaves
         self.trees.append(tree)
-        return optree.tree_unflatten(tree, [self.program.input(leaf.value) for leaf in self.leaves[start:]])
+        return optree.tree_unflatten(tree, [self.program.input(leaf[0]) for leaf in leaves])
 
     def index_of(self, x: Any) -> int | None:
         """The variable that x is in this program; None where x does not depend on the inputs."""
@@ -144,14 +143,13 @@ def _gradient(trace: Trace, index: int | None, value: Array) -> list[Array]:
     """One back substitution from a scalar output to all leaves."""
     leaves, rows = trace.leaves, trace.rows
     if index is None:
-        return [finish_leaf(zeros(leaf.value), leaf) for leaf in leaves]
+        return hand_out([None] * len(leaves), leaves)
     seed = ones(value)
-    del rows[max(index + 1, len(leaves)):]
+    n = len(leaves)
+    del rows[max(index + 1, n):]
     e: list[Array | None] = [None] * len(rows)
     e[index] = seed
-    solved = back_substitute(ConsumedBlocks(rows), e, keep=len(leaves))
-    results = [zeros(leaf.value) if g is None else conj(g) for g, leaf in zip(solved, leaves, strict=True)]
-    return [finish_leaf(g, leaf) for g, leaf in zip(own_all(results, (seed,)), leaves, strict=True)]
+    return hand_out(back_substitute(ConsumedBlocks(rows), e, n, n), leaves, (seed,))
 
 
 def _split_aux(out: Any, name: str) -> tuple[Any, Any]:
@@ -166,7 +164,7 @@ def _check_scalar(value: Any, name: str) -> None:
         got = type(value).__name__ if shape is None else f"shape {shape}"
         raise TypeError(f"{name}: expected the function to return a scalar (shape ()), got {got}; use jacobian for several outputs, "
                         "vjp for a weighted sum of them, or elementwise_grad for an elementwise function")
-    if np.result_type(value).kind == "c":
+    if (value.dtype.kind == "c" if hasattr(value, "dtype") else isinstance(value, complex)):
         raise TypeError(f"{name}: expected a real scalar, got a complex one; differentiate a real function of it (real, imag, abs), "
                         "or use vjp with a complex cotangent")
 

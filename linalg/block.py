@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, add_into, namespace, size, sparse_module
+from linalg.arrays import (
+    Array,
+    Shape,
+    add_into,
+    entry_dtype,
+    is_array,
+    is_traced,
+    namespace,
+    size,
+    sparse_module,
+)
 from linalg.operator import LinearOperator
 
 Row = Sequence[tuple[int, LinearOperator]]
@@ -19,7 +29,7 @@ class BlockMatrix:
 
     ``rows[i]`` lists the blocks of row i as (column, element) pairs; it may be any sequence, so that rows can be made when
     they are asked for. ``A @ xs`` takes a list with one array ``(*rhs, *column_shapes[j])`` for each column (None stands for
-    zero) and gives a list with one array for each row.
+    zero) and gives a list with one array for each row (None where nothing but zeros meet).
     """
 
     def __init__(self, rows: Sequence[Row], row_shapes: Sequence[Shape], column_shapes: Sequence[Shape]):
@@ -56,6 +66,11 @@ class BlockMatrix:
         return BlockMatrix(kept, [self.row_shapes[i] for i in rows], [self.column_shapes[j] for j in columns])
 
     @property
+    def dtype(self) -> np.dtype:
+        """The common dtype of the blocks; bool where all have entries 0 and 1 only."""
+        return np.result_type(bool, *{element.dtype for _, _, element in self.blocks()})
+
+    @property
     def T(self) -> BlockMatrix:
         """The transpose: a block matrix of the elements' transposes."""
         rows: list[list[tuple[int, LinearOperator]]] = [[] for _ in self.column_shapes]
@@ -63,23 +78,32 @@ class BlockMatrix:
             rows[j].append((i, element.T))
         return BlockMatrix(rows, self.column_shapes, self.row_shapes)
 
+    def conj(self) -> BlockMatrix:
+        """The map xs ↦ conj(A conj(xs))."""
+        rows = [[(j, element.conj()) for j, element in row] for row in self.rows]
+        return BlockMatrix(rows, self.row_shapes, self.column_shapes)
+
     def __matmul__(self, xs: Sequence[Array | None]) -> list[Array | None]:
-        if len(xs) != len(self.column_shapes):
-            raise ValueError(f"BlockMatrix @ xs expected {len(self.column_shapes)} arrays, one for each block column, "
-                             f"got {len(xs)}")
-        return [_row_times(row, xs) for row in self.rows]
+        check_blocks(xs, self.column_shapes, "BlockMatrix @ xs", "block column")
+        return [row_times(row, xs) for row in self.rows]
+
+    def solve(self, b: Sequence[Array | None]) -> list[Array | None]:
+        """x with A x = b, one array ``(*rhs, *row_shapes[i])`` or None for each block row; see :func:`linalg.solve`."""
+        from linalg.substitution import solve_blocks
+
+        check_blocks(b, self.row_shapes, "solve(BlockMatrix, b)", "block row")
+        return solve_blocks(self, b)
 
     def _data(self) -> Array | None:
         return next((d for d in (e._data() for _, _, e in self.blocks()) if d is not None), None)
 
-    def to_sparse(self) -> Any:
-        """The assembled matrix as CSR, on the device that holds the blocks."""
-        module = sparse_module(self._data())
+    def to_sparse(self, like: Array | None = None) -> Any:
+        """The assembled matrix as CSR, where the blocks' data lie, or else where ``like`` does."""
+        own = self._data()
+        place = like if own is None else own
         top, left = _offsets(self.row_shapes), _offsets(self.column_shapes)
-        pieces = [(top[i], left[j], element.to_sparse().tocoo()) for i, j, element in self.blocks()]
-        pieces = [(t, s, p) for t, s, p in pieces if p.nnz]
-        xp = namespace(self._data())
-        dtype = np.result_type(np.float32, *[p.data.dtype for _, _, p in pieces]) if pieces else np.dtype(float)
+        pieces = [(top[i], left[j], element.to_sparse(place).tocoo()) for i, j, element in self.blocks()]
+        module, xp, dtype = sparse_module(place), namespace(place), entry_dtype(self.dtype)
         if not pieces:
             return module.csr_matrix(self.shape, dtype=dtype)
         data = xp.concatenate([p.data for _, _, p in pieces]).astype(dtype)
@@ -87,9 +111,16 @@ class BlockMatrix:
         column = xp.concatenate([p.col + s for _, s, p in pieces])
         return module.coo_matrix((data, (row, column)), shape=self.shape).tocsr()
 
-    def to_dense(self) -> Array:
+    def to_dense(self, like: Array | None = None) -> Array:
         """The assembled matrix."""
-        return self.to_sparse().toarray()
+        if any(is_traced(element._data()) for _, _, element in self.blocks()):
+            return self._dense_by_columns()
+        return self.to_sparse(like).toarray()
+
+    def _dense_by_columns(self) -> Array:
+        eye = namespace(self._data()).eye(self.shape[1], dtype=entry_dtype(self.dtype))
+        columns = join(self @ split(eye, self.column_shapes), self.row_shapes)
+        return columns.T
 
     def pattern(self) -> np.ndarray:
         """Which blocks are present: a boolean array of shape ``block_shape``."""
@@ -103,7 +134,8 @@ class BlockMatrix:
         return f"BlockMatrix({self.block_shape[0]} x {self.block_shape[1]} blocks, {self.shape[0]} x {self.shape[1]})"
 
 
-def _row_times(row: Row, xs: Sequence[Array | None]) -> Array | None:
+def row_times(row: Row, xs: Sequence[Array | None]) -> Array | None:
+    """Σ A_j x_j over the blocks of a row; None where nothing but zeros meet."""
     total, owned = None, False
     for j, element in row:
         if (x := xs[j]) is None:
@@ -114,6 +146,49 @@ def _row_times(row: Row, xs: Sequence[Array | None]) -> Array | None:
         else:
             total, owned = (add_into(total, term) if owned else total + term), True
     return total
+
+
+def minus(u: Array | None, v: Array | None) -> Array | None:
+    """u − v, where None is zero."""
+    if v is None:
+        return u
+    return -v if u is None else u - v
+
+
+def check_blocks(xs: Any, shapes: Sequence[Shape], name: str, side: str) -> None:
+    """Raise unless xs has one array ``(*rhs, *shape)``, or None, for each shape, with the same leading axes in all."""
+    if isinstance(xs, str) or is_array(xs) or not hasattr(xs, "__len__"):
+        raise TypeError(f"{name} expected a list with one array for each {side} (None for zero), got {type(xs).__name__}")
+    if len(xs) != len(shapes):
+        raise ValueError(f"{name} expected {len(shapes)} arrays, one for each {side}, got {len(xs)}")
+    leading: set[Shape] = set()
+    for i, (x, shape) in enumerate(zip(xs, shapes, strict=True)):
+        if x is None:
+            continue
+        if not is_array(x):
+            raise TypeError(f"{name} expected arrays, or None for zero, got {type(x).__name__} for {side} {i}")
+        k = len(x.shape) - len(shape)
+        if k < 0 or x.shape[k:] != tuple(shape):
+            raise ValueError(f"{name} expected an array of shape (*rhs, {', '.join(map(str, shape))}) for {side} {i}, "
+                             f"got {x.shape}")
+        leading.add(x.shape[:k])
+    if len(leading) > 1:
+        raise ValueError(f"{name} expected the same right-hand-side axes in all arrays, got {sorted(leading)}")
+
+
+def join(xs: Sequence[Array | None], shapes: Sequence[Shape]) -> Array:
+    """The arrays raveled and concatenated, leading axes kept; None becomes zeros, and one array at least is given."""
+    first, shape = next((x, s) for x, s in zip(xs, shapes, strict=True) if x is not None)
+    rhs, xp = first.shape[: first.ndim - len(shape)], namespace(*(x for x in xs if x is not None))
+    pieces = [xp.zeros((*rhs, size(s)), dtype=first.dtype) if x is None else x.reshape((*rhs, size(s)))
+              for x, s in zip(xs, shapes, strict=True)]
+    return xp.concatenate(pieces, axis=-1)
+
+
+def split(x: Array, shapes: Sequence[Shape]) -> list[Array]:
+    """The parts of a concatenation, as views of these shapes."""
+    ends = _offsets(shapes)
+    return [x[..., a:b].reshape(x.shape[:-1] + tuple(s)) for a, b, s in zip(ends, ends[1:], shapes, strict=False)]
 
 
 def _offsets(shapes: Sequence[Shape]) -> list[int]:

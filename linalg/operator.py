@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, is_array, namespace, size, sparse_module
+from linalg.arrays import Array, Shape, entry_dtype, is_array, namespace, size, sparse_module
 
 
 class LinearOperator:
@@ -27,6 +27,7 @@ class LinearOperator:
     in_shape: Shape
     out_shape: Shape
     dtype: np.dtype
+    over_reals = False  # linear over the reals only, as the conjugate is: then there is no complex matrix
 
     def _apply(self, x: Array) -> Array:
         raise NotImplementedError
@@ -54,8 +55,12 @@ class LinearOperator:
 
         return self if self.dtype.kind != "c" else ConjugateOf(self)
 
-    def _after(self, first: LinearOperator) -> LinearOperator | None:
+    def _after(self, _first: LinearOperator) -> LinearOperator | None:
         """A simpler form of ``self @ first``, by structure; None where there is none."""
+        return None
+
+    def _scaled(self, _c: Any) -> LinearOperator | None:
+        """``c * self`` with the scalar taken into the operator's data; None where a product is better."""
         return None
 
     def _data(self) -> Array | None:
@@ -67,6 +72,12 @@ class LinearOperator:
         from linalg.solve import solve_dense
 
         return solve_dense(self, b)
+
+    def _solve_transpose(self, b: Array) -> Array:
+        """Solve Aᵀ x = b for b of shape ``(*rhs, *in_shape)``: used where ``A.T`` has no class of its own."""
+        from linalg.solve import solve_dense
+
+        return solve_dense(self.T, b)
 
     # ---- what follows
 
@@ -88,16 +99,30 @@ class LinearOperator:
         """Shape of the matrix: (entries of the result, entries of the argument)."""
         return self.out_size, self.in_size
 
-    def to_dense(self) -> Array:
-        """The matrix, of shape ``A.shape``, both sides raveled in C order."""
-        xp = namespace(self._data())
-        eye = xp.eye(self.in_size, dtype=np.result_type(self.dtype, np.int8))
+    def to_dense(self, like: Array | None = None) -> Array:
+        """The matrix, of shape ``A.shape``, both sides raveled in C order.
+
+        It lies where the operator's data lie; an operator that holds none (a reshape, a sum over axes) follows ``like``.
+        Raises TypeError where the map is linear over the reals only.
+        """
+        self._require_matrix()
+        xp = namespace(self._place(like))
+        eye = xp.eye(self.in_size, dtype=entry_dtype(self.dtype))
         return self._apply(eye.reshape((self.in_size, *self.in_shape))).reshape(self.in_size, self.out_size).T
 
-    def to_sparse(self) -> Any:
-        """The matrix as CSR (SciPy's, or CuPy's on the device that holds the data)."""
-        dense = self.to_dense()
-        return sparse_module(dense).csr_matrix(dense if dense.dtype.kind in "fc" else dense.astype(float))
+    def to_sparse(self, like: Array | None = None) -> Any:
+        """The matrix as CSR, SciPy's or CuPy's, where ``to_dense`` would lie."""
+        dense = self.to_dense(like)
+        return sparse_module(dense).csr_matrix(dense.astype(entry_dtype(dense.dtype), copy=False))
+
+    def _place(self, like: Array | None) -> Array | None:
+        own = self._data()
+        return like if own is None else own
+
+    def _require_matrix(self) -> None:
+        if self.over_reals:
+            raise TypeError(f"{self!r} is linear over the reals only, as conj is: it has no complex matrix. Apply it, or "
+                            "write the program in real and imaginary parts")
 
     def _check(self, x: Array, shape: Shape, name: str) -> None:
         n = len(shape)

@@ -21,7 +21,9 @@ from gpuad.compare.digits import Digits
 from gpuad.compare.network import Array, Params
 from gpuad.compare.options import Options
 
-IMAGES, STEP, MOST_ENTRIES = 16, 1e-5, 20_000
+STEP = 1e-5
+IMAGES, NONZEROS = 16, 4_000_000
+WORK = 4e10
 CENTRAL_BOUND, DOUBLE_BOUND, SINGLE_BOUND = 1e-6, 1e-12, 1e-5
 CENTRAL, ASSEMBLED = "central differences", "the assembled sparse system (SciPy)"
 BY_HAND, BY_HAND_IN_DOUBLE = "the hand-written pass", "the hand-written pass in float64"
@@ -70,12 +72,21 @@ class Point:
         return network.loss(params, self.digits.images, self.digits.targets, self.activation)
 
 
-def point(options: Options, digits: Digits, images: int = IMAGES) -> Point:
-    """The seed's initial parameters, and the images that keep furthest from a kink there; float64."""
+def point(options: Options, digits: Digits) -> Point:
+    """The seed's initial parameters, and the images that keep furthest from a kink there; float64.
+
+    They are ``IMAGES``, or fewer where the assembled system would have more than some ``NONZEROS`` entries.
+    """
     params = network.initialise(options.widths, options.seed)
+    images = np.clip(NONZEROS // count(params), 1, IMAGES)
     margin = network.margins(params, digits.images, options.activation)
     best = np.argsort(-margin, kind="stable")[:images]
     return Point(params, digits[best], options.activation, float(margin[best].min()))
+
+
+def count(params: Params) -> int:
+    """How many parameters there are."""
+    return sum(x.size for x in network.leaves(params))
 
 
 def flatten(params: Params) -> np.ndarray:
@@ -96,12 +107,16 @@ def gradient(at: Point, device: Device, function: Callable[..., Any] | None = No
 
 # ---- references
 
-def sample(params: Params, most: int = MOST_ENTRIES) -> np.ndarray:
-    """Indices of the flat parameters whose central difference is taken: all, or ``most`` at random."""
-    total = sum(x.size for x in network.leaves(params))
+def sample(at: Point, work: float = WORK) -> np.ndarray:
+    """Indices of the flat parameters whose central difference is taken.
+
+    All, or as many at random as take about ``work`` operations: four for each parameter and image.
+    """
+    total = count(at.params)
+    most = int(work / (4 * total * len(at.digits)))
     if total <= most:
         return np.arange(total)
-    return np.sort(np.random.default_rng(0).choice(total, most, replace=False))
+    return np.sort(np.random.default_rng(0).choice(total, max(most, 1), replace=False))
 
 
 def central_differences(at: Point, entries: np.ndarray, step: float = STEP) -> np.ndarray:
@@ -137,7 +152,7 @@ def assembled_gradient(at: Point) -> np.ndarray:
 
 def checks(options: Options, at: Point, devices: list[Device]) -> Iterator[Check]:
     """Every difference of the table: in float64 always, in float32 too where that is what is trained in."""
-    entries = sample(at.params)
+    entries = sample(at)
     central, assembled = central_differences(at, entries), assembled_gradient(at)
     for device, here, *found in _common(at, devices, "float64", DOUBLE_BOUND):
         yield _check(CENTRAL, device, "float64", CENTRAL_BOUND, here[entries], central)

@@ -1,6 +1,7 @@
 """compare.png: how training went, and the system that every gradient of it was solved from."""
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,8 +132,14 @@ def _draw_system(ax: Axes, options: Options) -> None:
 
 
 def row_names(system: Any) -> list[str]:
-    """Names of the program's rows: the operation of each."""
-    return [row.primitive.name for row in system.rows]
+    """Names of the program's rows: the operation of each; of a linear one the element that it applies."""
+    rows = system.rows[system.n_inputs:]
+    return [_words(row.kwargs["operator"]) if row.primitive.name == "linear" else row.primitive.name for row in rows]
+
+
+def _words(element: Any) -> str:
+    """``AxisSum`` is an axis sum."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", " ", type(element).__name__).lower()
 
 
 def _draw_blocks(ax: Axes, lower: Any, inputs: Any, rows: list[str], columns: list[str]) -> None:

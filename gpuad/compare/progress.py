@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gpuad.compare.train import Training
 
@@ -15,10 +15,10 @@ Report = Callable[[Training], None]
 @contextmanager
 def bar(console: Console, device: str, epochs: int) -> Iterator[Report]:
     """A progress bar, one step for each epoch."""
-    columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("epochs, {task.fields[state]}"), TimeElapsedColumn())
+    columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=16),
+               TextColumn("{task.completed}/{task.total} epochs{task.fields[state]}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(f"training on the {device}", total=epochs, state="")
+        task = progress.add_task(device, total=epochs, state="")
         yield lambda training: progress.update(task, advance=1, state=state(training))
 
 
@@ -30,11 +30,11 @@ def lines(console: Console, device: str, epochs: int) -> Iterator[Report]:
     def report(training: Training) -> None:
         epoch = len(training.test_loss)
         if epoch % every == 0 or epoch == epochs:
-            console.print(f"{device} epoch {epoch}/{epochs} {state(training)}", highlight=False)
+            console.print(f"{device} epoch {epoch}/{epochs}{state(training)}", highlight=False)
 
     yield report
 
 
 def state(training: Training) -> str:
     """Loss and accuracy so far."""
-    return f"test loss {training.test_loss[-1]:.4f}, test accuracy {training.test_accuracy[-1]:.1%}"
+    return f", test loss {training.test_loss[-1]:.4f}, accuracy {training.test_accuracy[-1]:.1%}"

@@ -10,9 +10,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from gpuad.compare.check import STEP, Check, Point
+from gpuad.compare.check import STEP, Check, Point, count
 from gpuad.compare.device import Device
-from gpuad.compare.network import leaves
 from gpuad.compare.options import Options
 from gpuad.compare.timing import Timing
 from gpuad.compare.train import Training
@@ -80,7 +79,7 @@ def _caption(report):
 
 
 def _about_differences(report):
-    at, total = report.at, sum(x.size for x in leaves(report.at.params))
+    at, total = report.at, count(report.at.params)
     some = "" if report.entries == total else f" (central differences: {report.entries:,} of them, at random)"
     kink = "" if math.isinf(at.margin) else f" whose ReLU inputs keep {at.margin:.1g} from the kink"
     return (f"Difference: {DEFINITION}, {total:,} in number{some}; initial parameters, "

@@ -25,7 +25,7 @@ def run(options: Options, console: Console) -> Report:
             found = list(check.checks(options, at, devices))
         with console.status("timing gradients"):
             timings = [timing.measure(options, device, data[0]) for device in devices]
-    entries = len(check.sample(at.params))
+    entries = len(check.sample(at))
     report = Report(options, devices, at, entries, found, timings, trainings, machine(), _no_gpu(options))
     _deliver(report, console)
     return report

@@ -152,9 +152,9 @@ def _absolute_rule(shape: Shape, y: Array, z: Array) -> LinearOperator:
     return Product(RealPart(shape), Diagonal(z.conj() / namespace(y).where(y == 0, 1, y), shape))
 
 
-absolute = implements(np.absolute)(Primitive("absolute", np.absolute, _absolute_rule, fresh=True))
+absolute = implements(np.absolute)(Primitive("absolute", np.absolute, _absolute_rule))
 _angle = Primitive("angle", np.angle, lambda shape, _y, z: Product(
-    RealPart(shape), Diagonal(-1j * z.conj() / (z * z.conj()).real, shape)), fresh=True)
+    RealPart(shape), Diagonal(-1j * z.conj() / (z * z.conj()).real, shape)))
 
 
 @implements(np.conjugate)

@@ -48,7 +48,7 @@ def _as_vectors(product: LinearOperator, shape: Shape, as_matrix: Shape, left: b
     return product if kept == out else Reshape(out, kept) @ product
 
 
-matmul = Primitive("matmul", lambda a, b: a @ b, _left_rule, _right_rule, fresh=True)
+matmul = Primitive("matmul", lambda a, b: a @ b, _left_rule, _right_rule)
 
 
 @implements(np.matmul)

@@ -17,7 +17,8 @@ _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
 
 
 def _axes(axis: Any, ndim: int) -> Shape:
-    return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
+    """Axes as negative numbers, so that leading right-hand-side axes do not disturb them."""
+    return tuple(range(-ndim, 0)) if axis is None else tuple(a - ndim for a in normalize_axis_tuple(axis, ndim))
 
 
 def _masked(x: Any, keep: Any, fill: Any) -> Any:
@@ -44,19 +45,20 @@ def _mean_rule(_shape: Shape, _y: Any, _x: Any, operator: AxisSum, n: float) -> 
     return Product(Scaling(1 / n, operator.out_shape), operator) if n else operator
 
 
-_mean = Primitive("mean", _mean_value, _mean_rule, fresh=True)
+_mean = Primitive("mean", _mean_value, _mean_rule)
 
 
 @implements(np.mean)
 def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = _NO_VALUE) -> Any:
     """The mean over axes."""
-    refuse_options("mean", out=out)
+    if out is not None:
+        refuse_options("mean", out=out)
     a = a if dtype is None else astype(a, dtype)
     axes = _axes(axis, a.ndim)
     if where is not _NO_VALUE and where is not True:
         counts = np.broadcast_to(where, a.shape).sum(axis=axes, keepdims=keepdims is True)
         return sum(a, axes, keepdims=keepdims, where=where) / counts
-    return _mean(a, operator=AxisSum(a.shape, axes, keepdims is True), n=size(tuple(a.shape[i] for i in axes)))
+    return _mean(a, operator=AxisSum(a.shape, axes, keepdims is True), n=a.size if axis is None else size(tuple(a.shape[i] for i in axes)))
 
 
 def _extreme_rule(_shape: Shape, y: Array, x: Array, axes: Shape, keepdims: bool) -> LinearOperator:
@@ -70,7 +72,7 @@ def _extreme_rule(_shape: Shape, y: Array, x: Array, axes: Shape, keepdims: bool
 def _extreme(name: str) -> Primitive:
     def evaluate(x: Array, axes: Shape, keepdims: bool) -> Array:
         return getattr(x, name)(axis=axes, keepdims=keepdims)
-    return Primitive(name, evaluate, _extreme_rule, fresh=True)
+    return Primitive(name, evaluate, _extreme_rule)
 
 
 _max, _min = _extreme("max"), _extreme("min")
@@ -110,7 +112,7 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     refuse_options("prod", out=out)
     a = _masked(a if dtype is None else astype(a, dtype), where, 1)
     axes = _axes(axis, a.ndim)
-    kept = [i for i in range(a.ndim) if i not in axes]
+    kept = [i for i in range(-a.ndim, 0) if i not in axes]
     total = AxisSum(a.shape, axes, keepdims is True)
     factors = reshape(np.transpose(a, (*axes, *kept)), (size(tuple(a.shape[i] for i in axes)), *[a.shape[i] for i in kept]))
     while (n := factors.shape[0]) > 1:

@@ -250,7 +250,7 @@ def _join(*arrays: Array, axis: int, **_layout: Any) -> Array:
     return np.concatenate(arrays, axis)
 
 
-_concatenate = Variadic("concatenate", _join, _piece, fresh=True)
+_concatenate = Variadic("concatenate", _join, _piece)
 
 
 @implements(np.concatenate, np.concat)

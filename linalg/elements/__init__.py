@@ -7,9 +7,11 @@ from linalg.elements.gather import CumulativeSum, Gather, Scatter
 from linalg.elements.identity import Identity, Zero
 from linalg.elements.matrix import Einsum, LeftProduct, RightProduct
 from linalg.elements.shape import AxisSum, Broadcast, Permute, Reshape
+from linalg.elements.sparse import Sparse
+from linalg.elements.tridiagonal import SymTridiagonal
 
 __all__ = [
     "AxisSum", "Broadcast", "Cast", "Conjugate", "CumulativeSum", "Dense", "Diagonal", "Einsum", "Gather", "Identity",
     "ImaginaryPart", "Inverse", "Kronecker", "LeftProduct", "Permute", "Product", "RealPart", "Reshape", "RightProduct",
-    "Scaling", "Scatter", "Sum", "Transpose", "Zero", "diagonal",
+    "Scaling", "Scatter", "Sparse", "Sum", "SymTridiagonal", "Transpose", "Zero", "diagonal",
 ]

@@ -1,13 +1,16 @@
 """Operators made of operators: transpose, conjugate, sum, product, inverse; and how they simplify."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape
+from linalg.arrays import Array, Shape, add_into, entry_dtype, namespace
+from linalg.association import cheapest_order, multiplication_count, multiply_chain
 from linalg.elements.identity import Identity, Zero
 from linalg.operator import LinearOperator
+from linalg.singular import require_square
 
 
 class Transpose(LinearOperator):
@@ -44,17 +47,28 @@ class Transpose(LinearOperator):
     def T(self) -> LinearOperator:
         return self.a
 
+    def _solve(self, b: Array) -> Array:
+        return self.a._solve_transpose(b)
+
+    def _solve_transpose(self, b: Array) -> Array:
+        return self.a._solve(b)
+
     def conj(self) -> LinearOperator:
-        return self.a.conj().T
+        conjugated = self.a.conj()
+        return self if conjugated is self.a else conjugated.T
 
     def _data(self) -> Array | None:
         return self.a._data()
 
-    def to_dense(self) -> Array:
-        return self.a.to_dense().T
+    @property
+    def over_reals(self) -> bool:  # type: ignore[override]
+        return self.a.over_reals
 
-    def to_sparse(self) -> Any:
-        return self.a.to_sparse().T.tocsr()
+    def to_dense(self, like: Array | None = None) -> Array:
+        return self.a.to_dense(like).T
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        return self.a.to_sparse(like).T.tocsr()
 
     def __repr__(self) -> str:
         return f"{self.a!r}.T"
@@ -77,6 +91,9 @@ class ConjugateOf(LinearOperator):
     def _solve(self, b: Array) -> Array:
         return self.a._solve(b.conj()).conj()
 
+    def _solve_transpose(self, b: Array) -> Array:
+        return self.a.T._solve(b.conj()).conj()
+
     @property
     def flops(self) -> int:
         return self.a.flops
@@ -86,6 +103,16 @@ class ConjugateOf(LinearOperator):
 
     def _data(self) -> Array | None:
         return self.a._data()
+
+    @property
+    def over_reals(self) -> bool:  # type: ignore[override]
+        return self.a.over_reals
+
+    def to_dense(self, like: Array | None = None) -> Array:
+        return self.a.to_dense(like).conj()
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        return self.a.to_sparse(like).conj()
 
 
 class Sum(LinearOperator):
@@ -113,16 +140,10 @@ class Sum(LinearOperator):
         return sum(t.flops for t in self.terms) + (len(self.terms) - 1) * self.out_size
 
     def _apply(self, x: Array) -> Array:
-        result = self.terms[0]._apply(x)
-        for term in self.terms[1:]:
-            result = result + term._apply(x)
-        return result
+        return _total(term._apply(x) for term in self.terms)
 
     def _apply_transpose(self, x: Array) -> Array:
-        result = self.terms[0]._apply_transpose(x)
-        for term in self.terms[1:]:
-            result = result + term._apply_transpose(x)
-        return result
+        return _total(term._apply_transpose(x) for term in self.terms)
 
     @property
     def T(self) -> LinearOperator:
@@ -134,8 +155,27 @@ class Sum(LinearOperator):
     def _data(self) -> Array | None:
         return _first_data(self.terms)
 
-    def to_sparse(self) -> Any:
-        return sum((t.to_sparse() for t in self.terms[1:]), self.terms[0].to_sparse())
+    @property
+    def over_reals(self) -> bool:  # type: ignore[override]
+        return any(t.over_reals for t in self.terms)
+
+    def to_dense(self, like: Array | None = None) -> Array:
+        place, dtype = self._place(like), entry_dtype(self.dtype)
+        return _total(t.to_dense(place).astype(dtype, copy=False) for t in self.terms)
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        place, dtype = self._place(like), entry_dtype(self.dtype)
+        first, *rest = (t.to_sparse(place).astype(dtype, copy=False) for t in self.terms)
+        return sum(rest, first)
+
+
+def _total(terms: Iterator[Array]) -> Array:
+    first = next(terms)
+    second = next(terms, None)
+    total = first if second is None else first + second
+    for term in terms:
+        total = add_into(total, term)
+    return total
 
 
 class Product(LinearOperator):
@@ -174,7 +214,7 @@ class Product(LinearOperator):
 
     def _solve(self, b: Array) -> Array:
         if any(f.in_size != f.out_size for f in self.factors):
-            return super()._solve(b)
+            return super()._solve(b)  # square as a whole, through spaces of other dimensions
         for factor in self.factors:
             b = factor._solve(b)
         return b
@@ -189,10 +229,29 @@ class Product(LinearOperator):
     def _data(self) -> Array | None:
         return _first_data(self.factors)
 
-    def to_sparse(self) -> Any:
-        from linalg.association import multiply_chain
+    @property
+    def over_reals(self) -> bool:  # type: ignore[override]
+        return any(f.over_reals for f in self.factors)
 
-        return multiply_chain([f.to_sparse() for f in self.factors])
+    def to_dense(self, like: Array | None = None) -> Array:
+        """The matrix, by the cheapest way: the factors applied to an identity on either side, or multiplied as matrices."""
+        self._require_matrix()
+        shapes = [f.shape for f in self.factors]
+        order = cheapest_order(shapes)
+        if 2 * multiplication_count(shapes, order) < self.flops * min(self.shape):
+            return multiply_chain([f.to_dense(self._place(like)) for f in self.factors], order)
+        return super().to_dense(like) if self.in_size <= self.out_size else _dense_by_rows(self, like)
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        place, dtype = self._place(like), entry_dtype(self.dtype)
+        return multiply_chain([f.to_sparse(place).astype(dtype, copy=False) for f in self.factors])
+
+
+def _dense_by_rows(operator: LinearOperator, like: Array | None) -> Array:
+    """The matrix, row by row: the transpose applied to the identity of the results."""
+    eye = namespace(operator._place(like)).eye(operator.out_size, dtype=entry_dtype(operator.dtype))
+    rows = operator._apply_transpose(eye.reshape((operator.out_size, *operator.out_shape)))
+    return rows.reshape(operator.shape)
 
 
 class Inverse(LinearOperator):
@@ -201,8 +260,7 @@ class Inverse(LinearOperator):
     __slots__ = ("a",)
 
     def __init__(self, a: LinearOperator):
-        if a.in_size != a.out_size:
-            raise np.linalg.LinAlgError(f"singular: Inverse expected a square operator, got {a!r}")
+        require_square(a)
         self.a = a
 
     @property
@@ -215,7 +273,7 @@ class Inverse(LinearOperator):
 
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]
-        return np.result_type(self.a.dtype, np.float32) if self.a.dtype.kind not in "fc" else self.a.dtype
+        return self.a.dtype if self.a.dtype.kind in "bfc" else np.dtype(float)
 
     @property
     def flops(self) -> int:
@@ -240,6 +298,13 @@ class Inverse(LinearOperator):
     def _data(self) -> Array | None:
         return self.a._data()
 
+    @property
+    def over_reals(self) -> bool:  # type: ignore[override]
+        return self.a.over_reals
+
+    def _after(self, first: LinearOperator) -> LinearOperator | None:
+        return Identity(first.in_shape) if _same(self.a, first) else None
+
 
 def _first_data(operators: tuple[LinearOperator, ...]) -> Array | None:
     return next((d for d in (o._data() for o in operators) if d is not None), None)
@@ -249,19 +314,34 @@ def compose(a: LinearOperator, b: LinearOperator) -> LinearOperator:
     """A B, simplified by structure: identities and zeros vanish, neighbours merge where their product has a simpler form."""
     if a.in_shape != b.out_shape:
         raise ValueError(f"A @ B expected B's out_shape to equal A's in_shape {a.in_shape}, got {b.out_shape}: {a!r} @ {b!r}")
+    chain = list(reversed(b.factors if isinstance(b, Product) else (b,)))  # the last entry is the leftmost factor
+    for factor in reversed(a.factors if isinstance(a, Product) else (a,)):
+        _push(chain, factor)
+    return chain[0] if len(chain) == 1 else Product(*reversed(chain))
+
+
+def _push(chain: list[LinearOperator], factor: LinearOperator) -> None:
+    """Multiply a chain by a factor from the left, merging it with its neighbours as long as that makes them simpler."""
+    while chain and (merged := _merge(factor, chain[-1])) is not None:
+        chain.pop()
+        factor = merged
+    chain.append(factor)
+
+
+def _merge(a: LinearOperator, b: LinearOperator) -> LinearOperator | None:
+    """A simpler form of the product of two factors; None where there is none."""
     if isinstance(a, Zero) or isinstance(b, Zero):
         return Zero(b.in_shape, a.out_shape)
     if isinstance(a, Identity) or isinstance(b, Identity):
         return b if isinstance(a, Identity) else a
-    left = a.factors if isinstance(a, Product) else (a,)
-    right = b.factors if isinstance(b, Product) else (b,)
-    merged = left[-1]._after(right[0])
-    if merged is None and isinstance(left[-1], Inverse) and left[-1].a is right[0]:
-        merged = Identity(b.in_shape)
-    if merged is None:
-        return Product(*left, *right)
-    factors = (*left[:-1], merged, *right[1:])
-    return factors[0] if len(factors) == 1 else Product(*factors)
+    if isinstance(b, Inverse) and _same(a, b.a):
+        return Identity(b.in_shape)
+    return a._after(b)
+
+
+def _same(a: LinearOperator, b: LinearOperator) -> bool:
+    """Whether two operators are one: the same object, or transposes of it."""
+    return a is b or isinstance(a, Transpose) and isinstance(b, Transpose) and a.a is b.a
 
 
 def add(a: LinearOperator, b: LinearOperator) -> LinearOperator:

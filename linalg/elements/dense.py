@@ -1,12 +1,14 @@
-"""Explicit matrices: dense, sparse, symmetric tridiagonal, and Kronecker products."""
+"""Explicit full matrices, and Kronecker products of them."""
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, namespace, size, sparse_module
+from linalg.arrays import Array, Shape, entry_dtype, namespace, size, sparse_module
+from linalg.elements.diagonal import Scaling
 from linalg.operator import LinearOperator
+from linalg.singular import solve_matrix
 
 
 class Dense(LinearOperator):
@@ -41,11 +43,9 @@ class Dense(LinearOperator):
         return (x.reshape((*rhs, self.out_size)) @ self.matrix).reshape(rhs + self.in_shape)
 
     def _solve(self, b: Array) -> Array:
-        if self.in_size != self.out_size:
-            raise np.linalg.LinAlgError(f"singular: {self!r} is not square")
         rhs = b.shape[: b.ndim - len(self.out_shape)]
         columns = b.reshape((size(rhs), self.out_size)).T
-        return namespace(self.matrix, b).linalg.solve(self.matrix, columns).T.reshape(rhs + self.in_shape)
+        return solve_matrix(self, self.matrix, columns).T.reshape(rhs + self.in_shape)
 
     @property
     def T(self) -> Dense:
@@ -58,12 +58,22 @@ class Dense(LinearOperator):
         return self.matrix
 
     def _after(self, first: LinearOperator) -> LinearOperator | None:
-        if isinstance(first, Dense):
+        if isinstance(first, Scaling):
+            return self._scaled(first.c)
+        if isinstance(first, Dense) and _pays(self.matrix, first.matrix):
             return Dense(self.matrix @ first.matrix, first.in_shape, self.out_shape)
         return None
 
-    def to_dense(self) -> Array:
+    def _scaled(self, c: Any) -> Dense:
+        return Dense(c * self.matrix, self.in_shape, self.out_shape)
+
+    def to_dense(self, _like: Array | None = None) -> Array:
         return self.matrix
+
+
+def _pays(a: Array, b: Array) -> bool:
+    """Whether the product of two matrices takes no more memory than they do: it is cheaper to apply, then."""
+    return a.shape[0] * b.shape[1] <= a.size + b.size
 
 
 class Kronecker(LinearOperator):
@@ -100,10 +110,8 @@ class Kronecker(LinearOperator):
         return self.a.T @ (x @ self.b)
 
     def _solve(self, b: Array) -> Array:
-        from linalg.elements.matrix import LeftProduct, RightProduct
-
-        half = RightProduct(self.b.T, (self.a.shape[0], self.b.shape[1]))._solve(b)
-        return LeftProduct(self.a, self.in_shape)._solve(half)
+        half = solve_matrix(self, self.b, b.swapaxes(-1, -2)).swapaxes(-1, -2)
+        return solve_matrix(self, self.a, half)
 
     @property
     def T(self) -> Kronecker:
@@ -116,13 +124,19 @@ class Kronecker(LinearOperator):
         return self.a
 
     def _after(self, first: LinearOperator) -> LinearOperator | None:
-        if isinstance(first, Kronecker):
+        if isinstance(first, Scaling):
+            return self._scaled(first.c)
+        if isinstance(first, Kronecker) and _pays(self.a, first.a) and _pays(self.b, first.b):
             return Kronecker(self.a @ first.a, self.b @ first.b)
         return None
 
-    def to_dense(self) -> Array:
+    def _scaled(self, c: Any) -> Kronecker:
+        return Kronecker(c * self.a, self.b) if self.a.size <= self.b.size else Kronecker(self.a, c * self.b)
+
+    def to_dense(self, _like: Array | None = None) -> Array:
         return namespace(self.a, self.b).kron(self.a, self.b)
 
-    def to_sparse(self) -> Any:
-        module = sparse_module(self.a)
-        return module.kron(module.csr_matrix(self.a), module.csr_matrix(self.b), format="csr")
+    def to_sparse(self, _like: Array | None = None) -> Any:
+        module, dtype = sparse_module(self.a), entry_dtype(self.dtype)
+        a, b = (module.csr_matrix(factor.astype(dtype, copy=False)) for factor in (self.a, self.b))
+        return module.kron(a, b, format="csr")

@@ -5,14 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, broadcast, is_array, namespace, size, sparse_module
-from linalg.elements.identity import Identity
+from linalg.arrays import Array, Shape, broadcast, is_array, namespace, size
+from linalg.elements.identity import BOOL, Identity
 from linalg.operator import LinearOperator
-
-
-def _refuse_singular(operator: LinearOperator, entries: Any) -> None:
-    if bool((entries == 0).any() if is_array(entries) else entries == 0):
-        raise np.linalg.LinAlgError(f"singular: {operator!r} has a zero on its diagonal")
+from linalg.singular import require_nonzero
+from linalg.sparse import csr, positions
 
 
 class Scaling(LinearOperator):
@@ -26,7 +23,10 @@ class Scaling(LinearOperator):
 
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]
-        return self.c.dtype if is_array(self.c) else np.min_scalar_type(self.c)
+        """The dtype of c. Python's numbers promote as weakly as NumPy lets them."""
+        if is_array(self.c):
+            return self.c.dtype
+        return np.dtype(np.complex64) if isinstance(self.c, complex) else BOOL
 
     @property
     def flops(self) -> int:
@@ -38,7 +38,7 @@ class Scaling(LinearOperator):
     _apply_transpose = _apply
 
     def _solve(self, b: Array) -> Array:
-        _refuse_singular(self, self.c)
+        require_nonzero(self, self.c)
         return b / self.c
 
     @property
@@ -46,17 +46,27 @@ class Scaling(LinearOperator):
         return self
 
     def conj(self) -> Scaling:
-        return Scaling(self.c.conjugate(), self.in_shape)
+        return Scaling(self.c.conjugate(), self.in_shape) if self.dtype.kind == "c" else self
 
     def _data(self) -> Array | None:
-        return self.c if is_array(self.c) else None
+        return self.c if is_array(self.c) and not isinstance(self.c, np.generic) else None
 
     def _after(self, first: LinearOperator) -> LinearOperator | None:
-        if isinstance(first, Scaling):
-            return Scaling(self.c * first.c, self.in_shape)
-        if isinstance(first, Diagonal):
-            return Diagonal(self.c * first.d, self.in_shape)
-        return None
+        return first._scaled(self.c)
+
+    def _scaled(self, c: Any) -> LinearOperator:
+        return diagonal(c * self.c, self.in_shape)
+
+    def to_dense(self, like: Array | None = None) -> Array:
+        return namespace(self._place(like)).diag(self._entries(like))
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        at = positions((self.in_size,), self._place(like))
+        return csr(self._entries(like), at, at, self.shape)
+
+    def _entries(self, like: Array | None) -> Array:
+        dtype = self.c.dtype if is_array(self.c) else float
+        return self.c * namespace(self._place(like)).ones(self.in_size, dtype=dtype)
 
 
 class Diagonal(LinearOperator):
@@ -82,7 +92,7 @@ class Diagonal(LinearOperator):
     _apply_transpose = _apply
 
     def _solve(self, b: Array) -> Array:
-        _refuse_singular(self, self.d)
+        require_nonzero(self, self.d)
         return b / self.d
 
     @property
@@ -97,18 +107,23 @@ class Diagonal(LinearOperator):
 
     def _after(self, first: LinearOperator) -> LinearOperator | None:
         if isinstance(first, Scaling):
-            return Diagonal(self.d * first.c, self.in_shape)
+            return self._scaled(first.c)
         if isinstance(first, Diagonal):
             return Diagonal(self.d * first.d, self.in_shape)
         return None
 
-    def to_dense(self) -> Array:
-        return namespace(self.d).diag(broadcast(self.d, self.in_shape).ravel())
+    def _scaled(self, c: Any) -> LinearOperator:
+        return Diagonal(c * self.d, self.in_shape)
 
-    def to_sparse(self) -> Any:
-        entries = broadcast(self.d, self.in_shape).ravel()
-        entries = entries if entries.dtype.kind in "fc" else entries.astype(float)
-        return sparse_module(entries).diags(entries).tocsr()
+    def _entries(self) -> Array:
+        return broadcast(self.d, self.in_shape).ravel()
+
+    def to_dense(self, _like: Array | None = None) -> Array:
+        return namespace(self.d).diag(self._entries())
+
+    def to_sparse(self, _like: Array | None = None) -> Any:
+        at = positions((self.in_size,), self.d)
+        return csr(self._entries(), at, at, self.shape, self.d)
 
 
 def diagonal(d: Any, shape: Shape) -> LinearOperator:

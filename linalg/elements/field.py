@@ -5,11 +5,14 @@ the adjoint of the imaginary part is multiplication by i. Transposes are conj �
 """
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from linalg.arrays import Array, Shape
-from linalg.elements.identity import BOOL
+from linalg.elements.identity import BOOL, Identity
 from linalg.operator import LinearOperator
+from linalg.singular import singular
 
 
 class Cast(LinearOperator):
@@ -22,15 +25,35 @@ class Cast(LinearOperator):
         self.in_shape = self.out_shape = shape
         self.in_dtype, self.out_dtype = np.dtype(in_dtype), np.dtype(out_dtype)
 
+    @property
+    def over_reals(self) -> bool:  # type: ignore[override]
+        return self.in_dtype.kind == "c" and self.out_dtype.kind != "c"
+
     def _apply(self, x: Array) -> Array:
         return _cast(x, self.out_dtype)
 
     def _apply_transpose(self, x: Array) -> Array:
         return _cast(x, self.in_dtype)
 
+    def _solve(self, b: Array) -> Array:
+        if self.over_reals:
+            raise singular(self, "has no inverse: imaginary parts are lost")
+        return _cast(b, self.in_dtype)
+
     @property
     def T(self) -> Cast:
         return Cast(self.in_shape, self.out_dtype, self.in_dtype)
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        self._require_matrix()
+        return Identity(self.in_shape).to_sparse(like)
+
+    def to_dense(self, like: Array | None = None) -> Array:
+        self._require_matrix()
+        return Identity(self.in_shape).to_dense(like)
+
+    def __repr__(self) -> str:
+        return f"Cast({self.in_shape}, {self.in_dtype} -> {self.out_dtype})"
 
 
 def _cast(x: Array, dtype: np.dtype) -> Array:
@@ -42,10 +65,11 @@ def _cast(x: Array, dtype: np.dtype) -> Array:
 
 
 class RealPart(LinearOperator):
-    """z ↦ Re z."""
+    """z ↦ Re z. Its adjoint, and its transpose, embeds the reals."""
 
     __slots__ = ("in_shape", "out_shape")
     dtype = BOOL
+    over_reals = True
 
     def __init__(self, shape: Shape):
         self.in_shape = self.out_shape = shape
@@ -54,11 +78,16 @@ class RealPart(LinearOperator):
         return x.real
 
     def _apply_transpose(self, x: Array) -> Array:
-        return x + 0j
+        return x.real + 0j
+
+    def _solve(self, b: Array) -> Array:
+        raise singular(self, "has no inverse: imaginary parts are lost")
+
+    _solve_transpose = _solve
 
 
 class ImaginaryPart(RealPart):
-    """z ↦ Im z."""
+    """z ↦ Im z. Its adjoint is y ↦ i y, its transpose y ↦ −i y, for real y."""
 
     __slots__ = ()
 
@@ -66,11 +95,14 @@ class ImaginaryPart(RealPart):
         return x.imag
 
     def _apply_transpose(self, x: Array) -> Array:
-        return -1j * x
+        return -1j * x.real
+
+    def conj(self) -> LinearOperator:
+        return -1 * self
 
 
 class Conjugate(RealPart):
-    """z ↦ conj z."""
+    """z ↦ conj z: its own adjoint, transpose and inverse."""
 
     __slots__ = ()
 
@@ -83,3 +115,6 @@ class Conjugate(RealPart):
     @property
     def T(self) -> Conjugate:
         return self
+
+    def _after(self, first: LinearOperator) -> LinearOperator | None:
+        return Identity(self.in_shape) if isinstance(first, Conjugate) else None

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, is_basic, namespace, scatter_add, size
+from linalg.arrays import Array, Shape, is_basic, is_cupy, is_traced, namespace, scatter_add, size, to_host
 from linalg.elements.identity import BOOL
+from linalg.elements.shape import Selection
 from linalg.operator import LinearOperator
+from linalg.singular import require_square, singular
+from linalg.sparse import csr, positions
 
 
-class Gather(LinearOperator):
+class Gather(Selection):
     """x ↦ x[index], with every kind of index. Its transpose adds entries up at their places (scatter-add)."""
 
     __slots__ = ("__dict__", "in_shape", "index")
-    dtype = BOOL
 
     def __init__(self, in_shape: Shape, index: Any):
         self.in_shape = in_shape
@@ -27,8 +29,6 @@ class Gather(LinearOperator):
 
     @property
     def _host_index(self) -> tuple[Any, ...]:
-        from linalg.arrays import to_host
-
         return tuple(to_host(p) for p in self.index)
 
     @cached_property
@@ -59,12 +59,29 @@ class Gather(LinearOperator):
 
     def _apply_transpose(self, x: Array) -> Array:
         operator = self._extended(x.shape[: x.ndim - len(self.out_shape)])
-        if hasattr(x, "_apply_linear"):  # a traced array records the operator itself
+        if is_traced(x):  # a traced array records the operator itself
             return x._apply_linear(operator.T)
         return operator._scatter(x)
 
     def _scatter(self, x: Array) -> Array:
         return scatter_add(x, self.index, self.in_shape)
+
+    def _solve(self, b: Array) -> Array:
+        self._require_permutation()
+        return self._apply_transpose(b)
+
+    def _solve_transpose(self, b: Array) -> Array:
+        self._require_permutation()
+        return self._apply(b)
+
+    def _require_permutation(self) -> None:
+        require_square(self)
+        selected = np.sort(to_host(self._apply(positions(self.in_shape, self._data()))), axis=None)
+        if (selected != np.arange(self.in_size)).any():
+            raise singular(self, "has no inverse: it selects entries twice, and others not at all")
+
+    def _data(self) -> Array | None:
+        return next((p for p in self.index if is_cupy(p)), None)
 
 
 class _FlatGather(Gather):
@@ -131,13 +148,18 @@ class CumulativeSum(LinearOperator):
         return self._reversed(self._reversed(x).cumsum(axis=self.axis))
 
     def _solve(self, b: Array) -> Array:
-        return b - self._shifted(b, 1)
+        return b - self._moved(b, slice(None, -1), slice(1, None))
 
-    def _shifted(self, x: Array, by: int) -> Array:
+    def _solve_transpose(self, b: Array) -> Array:
+        return b - self._moved(b, slice(1, None), slice(None, -1))
+
+    def _moved(self, x: Array, source: slice, target: slice) -> Array:
+        """Zeros, and at places ``target`` along the axis what x has at places ``source``."""
         tail = (slice(None),) * (-1 - self.axis)
-        shape = x.shape
-        kept = x[(Ellipsis, slice(None, -by), *tail)]
-        return Scatter(shape, (Ellipsis, slice(by, None), *tail))._apply(kept)
+        return Scatter(x.shape, (Ellipsis, target, *tail))._apply(x[(Ellipsis, source, *tail)])
 
-
-
+    def to_sparse(self, like: Array | None = None) -> Any:
+        xp, n = namespace(like), len(self.in_shape)
+        lengths = (size(self.in_shape[: n + self.axis]), self.in_shape[self.axis], size(self.in_shape[n + self.axis + 1:]))
+        at, (i, j) = positions(lengths, like), xp.tril_indices(lengths[1])
+        return csr(xp.ones(()), at[:, i], at[:, j], self.shape)

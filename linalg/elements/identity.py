@@ -1,10 +1,14 @@
 """Identity and zero."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from linalg.arrays import Array, Shape, namespace
+from linalg.arrays import Array, Shape, namespace, sparse_module
 from linalg.operator import LinearOperator
+from linalg.singular import singular
+from linalg.sparse import positions, selection
 
 BOOL = np.dtype(bool)  # entries 0 and 1 only: neutral in type promotion
 
@@ -28,6 +32,9 @@ class Identity(LinearOperator):
     def T(self) -> Identity:
         return self
 
+    def to_sparse(self, like: Array | None = None) -> Any:
+        return selection(positions(self.in_shape, like), self.in_size)
+
 
 class Zero(LinearOperator):
     """x ↦ 0: the absent block, made visible."""
@@ -50,4 +57,9 @@ class Zero(LinearOperator):
         return Zero(self.out_shape, self.in_shape)
 
     def _solve(self, b: Array) -> Array:
-        raise np.linalg.LinAlgError(f"singular: {self!r} has no inverse")
+        if self.in_size == 0 == self.out_size:
+            return b.reshape(b.shape[: b.ndim - len(self.out_shape)] + self.in_shape)
+        raise singular(self, "has no inverse")
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        return sparse_module(like).csr_matrix(self.shape, dtype=float)

@@ -1,6 +1,7 @@
 """Products with a matrix: from the left, from the right, and by einsum."""
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 
 from linalg.arrays import Array, Shape, namespace, size
 from linalg.operator import LinearOperator
+from linalg.singular import solve_matrix
+from linalg.sparse import csr, numbered
 
 
 def _transposed(a: Array) -> Array:
@@ -41,7 +44,7 @@ class LeftProduct(LinearOperator):
         return _transposed(self.a) @ x
 
     def _solve(self, b: Array) -> Array:
-        return namespace(self.a, b).linalg.solve(_square(self, self.a), b)
+        return solve_matrix(self, self.a, b)
 
     @property
     def T(self) -> LeftProduct:
@@ -57,6 +60,12 @@ class LeftProduct(LinearOperator):
         if isinstance(first, LeftProduct) and self.a.shape[-1] >= self.a.shape[-2]:
             return LeftProduct(self.a @ first.a, first.in_shape)
         return None
+
+    def to_sparse(self, _like: Array | None = None) -> Any:
+        batch = string.ascii_uppercase[: len(self.in_shape) - 2]
+        rows = numbered(self.out_shape, batch + "ik", batch + "ijk", self.a)
+        columns = numbered(self.in_shape, batch + "jk", batch + "ijk", self.a)
+        return csr(self.a[..., None], rows, columns, self.shape)
 
 
 class RightProduct(LinearOperator):
@@ -86,8 +95,7 @@ class RightProduct(LinearOperator):
         return _times(x, _transposed(self.b))
 
     def _solve(self, b: Array) -> Array:
-        at = _transposed(_square(self, self.b))
-        return _transposed(namespace(at, b).linalg.solve(at, _transposed(b)))
+        return _transposed(solve_matrix(self, _transposed(self.b), _transposed(b)))
 
     @property
     def T(self) -> RightProduct:
@@ -104,17 +112,17 @@ class RightProduct(LinearOperator):
             return RightProduct(first.b @ self.b, first.in_shape)
         return None
 
+    def to_sparse(self, _like: Array | None = None) -> Any:
+        batch = string.ascii_uppercase[: len(self.in_shape) - 2]
+        rows = numbered(self.out_shape, batch + "ik", batch + "ijk", self.b)
+        columns = numbered(self.in_shape, batch + "ij", batch + "ijk", self.b)
+        return csr(self.b[..., None, :, :], rows, columns, self.shape)
+
 
 def _times(x: Array, b: Array) -> Array:
     if x.ndim > 2 and b.ndim == 2:  # one product for all leading axes
         return (x.reshape((size(x.shape[:-1]), x.shape[-1])) @ b).reshape((*x.shape[:-1], b.shape[-1]))
     return x @ b
-
-
-def _square(operator: LinearOperator, a: Array) -> Array:
-    if a.shape[-1] != a.shape[-2]:
-        raise np.linalg.LinAlgError(f"singular: {operator!r} is not square")
-    return a
 
 
 class Einsum(LinearOperator):
@@ -177,3 +185,14 @@ class Einsum(LinearOperator):
 
     def _data(self) -> Any:
         return self.others[0] if self.others else None
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        """One entry for each value of all indices of x and of the result; what the others share alone is summed first."""
+        xp, source, sizes = namespace(self._place(like)), self.terms[self.position], self._sizes()
+        indices = source + "".join(i for i in self.target if i not in source)
+        rest = self.terms[: self.position] + self.terms[self.position + 1:]
+        kept = "".join(i for i in indices if i in "".join(rest))
+        data = xp.einsum(",".join(rest) + "->" + kept, *self.others, optimize=True) if rest else xp.ones(())
+        data = data.reshape(tuple(sizes[i] if i in kept else 1 for i in indices))
+        rows = numbered(self.out_shape, self.target, indices, data)
+        return csr(data, rows, numbered(self.in_shape, source, indices, data), self.shape)

@@ -1,18 +1,30 @@
 """Operators that move, repeat or add entries: reshape, permute, broadcast, and its transpose, the sum over axes."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from linalg.arrays import Array, Shape, broadcast, size, sum_axes
-from linalg.elements.identity import BOOL
+from linalg.elements.identity import BOOL, Identity
 from linalg.operator import LinearOperator
+from linalg.sparse import positions, selection
 
 
-class Reshape(LinearOperator):
+class Selection(LinearOperator):
+    """A map whose every result entry is one entry of the argument."""
+
+    __slots__ = ()
+    dtype = BOOL
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        return selection(self._apply(positions(self.in_shape, like)), self.in_size)
+
+
+class Reshape(Selection):
     """x ↦ x.reshape(out_shape), C order."""
 
     __slots__ = ("in_shape", "out_shape")
-    dtype = BOOL
 
     def __init__(self, in_shape: Shape, out_shape: Shape):
         if size(in_shape) != size(out_shape):
@@ -32,14 +44,18 @@ class Reshape(LinearOperator):
         return Reshape(self.out_shape, self.in_shape)
 
     def _after(self, first: LinearOperator) -> LinearOperator | None:
-        return Reshape(first.in_shape, self.out_shape) if isinstance(first, Reshape) else None
+        return reshape(first.in_shape, self.out_shape) if isinstance(first, Reshape) else None
 
 
-class Permute(LinearOperator):
+def reshape(in_shape: Shape, out_shape: Shape) -> LinearOperator:
+    """The reshape from one shape to another: the identity where they are equal."""
+    return Identity(in_shape) if in_shape == out_shape else Reshape(in_shape, out_shape)
+
+
+class Permute(Selection):
     """x ↦ x.transpose(axes)."""
 
     __slots__ = ("axes", "in_shape")
-    dtype = BOOL
 
     def __init__(self, in_shape: Shape, axes: Shape):
         self.in_shape, self.axes = in_shape, tuple(a % len(in_shape) for a in axes)
@@ -64,14 +80,16 @@ class Permute(LinearOperator):
         return Permute(self.out_shape, tuple(int(a) for a in np.argsort(self.axes)))
 
     def _after(self, first: LinearOperator) -> LinearOperator | None:
-        return Permute(first.in_shape, tuple(first.axes[a] for a in self.axes)) if isinstance(first, Permute) else None
+        if not isinstance(first, Permute):
+            return None
+        axes = tuple(first.axes[a] for a in self.axes)
+        return Identity(first.in_shape) if axes == tuple(range(len(axes))) else Permute(first.in_shape, axes)
 
 
-class Broadcast(LinearOperator):
+class Broadcast(Selection):
     """x ↦ x broadcast to out_shape by NumPy's rule. Its transpose adds the repeated entries up."""
 
     __slots__ = ("in_shape", "out_shape")
-    dtype = BOOL
 
     def __init__(self, in_shape: Shape, out_shape: Shape):
         self.in_shape, self.out_shape = in_shape, out_shape
@@ -87,13 +105,11 @@ class Broadcast(LinearOperator):
         return broadcast(x, rhs + self.out_shape)
 
     def _apply_transpose(self, x: Array) -> Array:
-        added = len(self.out_shape) - len(self.in_shape)
-        axes = [-1 - i for i in range(len(self.out_shape))
-                if i >= len(self.in_shape) or self.in_shape[-1 - i] != self.out_shape[-1 - i]]
-        summed = sum_axes(x, tuple(axes))
-        if len(axes) == added:
-            return summed
-        return summed.reshape(x.shape[: x.ndim - len(self.out_shape)] + self.in_shape)
+        m, n = len(self.in_shape), len(self.out_shape)
+        if self.out_shape[n - m:] == self.in_shape:  # new leading axes only
+            return sum_axes(x, tuple(range(-n, -m)))
+        axes = [-1 - i for i in range(n) if i >= m or self.in_shape[-1 - i] != self.out_shape[-1 - i]]
+        return sum_axes(x, tuple(axes)).reshape(x.shape[: x.ndim - n] + self.in_shape)
 
 
 class AxisSum(LinearOperator):
@@ -104,7 +120,9 @@ class AxisSum(LinearOperator):
 
     def __init__(self, in_shape: Shape, axes: Shape, keepdims: bool = False):
         n = len(in_shape)
-        self.in_shape, self.axes, self.keepdims = in_shape, tuple(a - n if a >= 0 else a for a in axes), keepdims
+        if axes and max(axes) >= 0:
+            axes = tuple(a - n if a >= 0 else a for a in axes)
+        self.in_shape, self.axes, self.keepdims = in_shape, axes, keepdims
 
     @property
     def _kept(self) -> Shape:
@@ -114,6 +132,8 @@ class AxisSum(LinearOperator):
     @property
     def out_shape(self) -> Shape:  # type: ignore[override]
         n = len(self.in_shape)
+        if n == len(self.axes) and not self.keepdims:
+            return ()
         return self._kept if self.keepdims else tuple(
             length for i, length in enumerate(self.in_shape) if i - n not in self.axes)
 
@@ -131,3 +151,6 @@ class AxisSum(LinearOperator):
             return broadcast(x, self.in_shape)
         rhs = x.shape[: x.ndim - len(self.out_shape)]
         return broadcast(x.reshape(rhs + self._kept), rhs + self.in_shape)
+
+    def to_sparse(self, like: Array | None = None) -> Any:
+        return selection(self._apply_transpose(positions(self.out_shape, like)), self.out_size).T.tocsr()

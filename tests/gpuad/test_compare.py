@@ -70,7 +70,7 @@ def test_margins_are_distances_from_the_kink(data):
 @pytest.mark.parametrize("widths", [(64, 10), (64, 7, 10), (64, 7, 5, 6, 10)])
 def test_all_ways_to_the_gradient_agree(data, activation, widths):
     options = small(activation=activation, widths=widths, dtype="float32")
-    found = list(check.checks(options, check.point(options, data[0], images=5), [CPU]))
+    found = list(check.checks(options, check.point(options, data[0]), [CPU]))
     assert [c.dtype for c in found] == ["float64"] * 3 + ["float32"] * 2
     for each in found:
         assert each.holds, each
@@ -115,17 +115,20 @@ def test_a_wrong_gradient_breaks_its_bound():
 
 def test_the_check_keeps_away_from_the_kink(data):
     options = small()
-    at = check.point(options, data[0], images=5)
+    at = check.point(options, data[0])
     assert at.margin == network.margins(at.params, at.digits.images, "relu").min()
-    assert at.margin == np.sort(network.margins(at.params, data[0].images, "relu"))[-5]
+    assert at.margin == np.sort(network.margins(at.params, data[0].images, "relu"))[-check.IMAGES]
     assert at.margin > 100 * check.STEP
 
 
-def test_large_networks_have_a_sample_of_their_central_differences_taken():
-    params = network.initialise((64, 7, 10), seed=0)
-    assert len(check.sample(params)) == 64 * 7 + 7 + 7 * 10 + 10
-    some = check.sample(params, most=50)
+def test_a_large_network_is_checked_on_fewer_images_and_a_sample_of_its_parameters(data):
+    at = check.point(small(widths=(64, 7, 10)), data[0])
+    assert len(at.digits) == check.IMAGES
+    assert len(check.sample(at)) == check.count(at.params) == 64 * 7 + 7 + 7 * 10 + 10
+    some = check.sample(at, work=50.5 * 4 * check.count(at.params) * check.IMAGES)
     assert len(np.unique(some)) == 50 and np.all(np.diff(some) > 0)
+    large = check.point(small(widths=(64, 1000, 1000, 10)), data[0])
+    assert len(large.digits) == check.NONZEROS // check.count(large.params) == 3
 
 
 # ---- training and timing
@@ -167,7 +170,7 @@ def test_options_are_checked_however_they_are_made():
 @pytest.fixture
 def report(data):
     options = small()
-    at = check.point(options, data[0], images=5)
+    at = check.point(options, data[0])
     checks = [check.Check(check.CENTRAL, "CPU", "float64", 2e-9, 1e-6)]
     times = [timing.Timing("CPU", 3e-4, 2e-4, 10)]
     trainings = [train.train(options, CPU, data)]
