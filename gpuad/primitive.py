@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.program import Program, Row
+from gpuad.errors import LeakedTraceError
+from gpuad.program import Program, Row, new_row, own
 from gpuad.traced import TracedArray
 from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, Scaling, diagonal
 from linalg.arrays import Array, is_cupy
@@ -37,7 +38,7 @@ class Primitive:
 
     def __init__(self, name: str, fun: Callable[..., Any], *rules: Rule | None, component: int = 0):
         self.name, self.fun, self.rules, self.component = name, fun, rules, component
-        self.saves: dict[int, tuple[bool, list[bool]]] = {}
+        self.saves: dict[int, tuple[bool, list[int]]] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function; where an argument is traced, append the row of this operation to its program."""
@@ -48,21 +49,7 @@ class Primitive:
 
         ``outs`` are the results where they are known already: this primitive is then one of them, and its rule's y is the tuple.
         """
-        program: Program | None = None
-        values: list[Any] = []
-        parents: list[int] = []  # the variable that each argument is, −1 for a constant
-        mask, bit = 0, 1  # bits of the positions that are traced
-        for a in args:
-            if type(a) is not TracedArray or program is not None and a.program.level < program.level:
-                values.append(a)
-                parents.append(-1)
-            else:
-                if a.program is not program:
-                    program, values, parents, mask = a.program, list(args[: len(values)]), [-1] * len(values), 0
-                values.append(a.value)
-                parents.append(a.index)
-                mask |= bit
-            bit += bit
+        program, values, parents, mask = enter(args)
         if outs is None:
             try:
                 y = out = self.fun(*values, **kwargs)
@@ -74,23 +61,29 @@ class Primitive:
             y, out = outs, outs[self.component]
         if program is None:
             return out
-        keep = self.saves.get(mask) or self.find_saves(mask, len(args))
-        return program.append(self, parents, keep, args, values, kwargs, y, out)
+        rows = program.rows
+        if rows is None:
+            raise LeakedTraceError(self.name)
+        keep_y, kept = self.saves.get(mask) or self.find_saves(mask, len(args))
+        saved = [None] * len(args)
+        for position in kept:  # traced values are the program's own; constants may be changed by others later
+            value = values[position]
+            saved[position] = value if type(args[position]) is TracedArray else own(value)
+        index = next(program.numbers)
+        rows[index] = new_row(Row, (self, parents, saved, kwargs, y if keep_y else None, out.shape, out.dtype))
+        return TracedArray(out, program, index)
 
     def rule(self, position: int) -> Rule | None:
         return self.rules[position]
 
-    def find_saves(self, mask: int, n: int) -> tuple[bool, list[bool]]:
-        """Whether the result, and for each argument whether it is used by the rules of the traced ones (bits of mask).
-
-        The list is empty where no argument is used.
-        """
+    def find_saves(self, mask: int, n: int) -> tuple[bool, list[int]]:
+        """Whether the result, and which arguments, the rules of the traced arguments (bits of mask) use."""
         used: set[int] = set()
         for position in range(n):
             rule = self.rule(position) if mask >> position & 1 else None
             if rule is not None:
                 used |= self._uses(rule, n)
-        self.saves[mask] = (-1 in used, [i in used for i in range(n)] if used - {-1} else [])
+        self.saves[mask] = (-1 in used, sorted(used - {-1}))
         return self.saves[mask]
 
     def _uses(self, rule: Rule, n: int) -> set[int]:
@@ -183,10 +176,31 @@ class MultiOutput:
         return lambda *args, **kwargs: self.fun(*args, **kwargs)[k]
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        program = max((a.program for a in args if type(a) is TracedArray), key=lambda p: p.level, default=None)
-        values = [a.value if type(a) is TracedArray and a.program is program else a for a in args]
-        outs = tuple(self.fun(*values, **kwargs))
+        outs = tuple(self.fun(*enter(args)[1], **kwargs))
         return tuple(output.record(args, kwargs, outs) for output in self.outputs)
+
+
+def enter(args: tuple[Any, ...]) -> tuple[Program | None, Sequence[Any], Sequence[int], int]:
+    """What a call needs to be recorded: the youngest program among its arguments (None where nothing is traced), the values of the
+    arguments seen from there, the variable that each is there (−1 for a constant), and the bits of the positions that are traced.
+    """
+    if len(args) == 1:  # the short ways for one and two arguments: most rows are of these kinds
+        a = args[0]
+        return (a.program, (a.value,), (a.index,), 1) if type(a) is TracedArray else (None, args, (), 0)
+    if len(args) == 2:
+        a, b = args
+        if type(a) is TracedArray:
+            if type(b) is not TracedArray or b.program.level < a.program.level:
+                return a.program, (a.value, b), (a.index, -1), 1
+            if a.program is b.program:
+                return a.program, (a.value, b.value), (a.index, b.index), 3
+        if type(b) is TracedArray:
+            return b.program, (a, b.value), (-1, b.index), 2
+        return None, args, (), 0
+    program = max((a.program for a in args if type(a) is TracedArray), key=lambda p: p.level, default=None)
+    here = [type(a) is TracedArray and a.program is program for a in args]
+    return (program, [a.value if h else a for a, h in zip(args, here, strict=True)],
+            [a.index if h else -1 for a, h in zip(args, here, strict=True)], sum(1 << i for i, h in enumerate(here) if h))
 
 
 def cast(element: LinearOperator, source: Row, row: Row) -> LinearOperator:

@@ -6,11 +6,11 @@ read, and the values that its rule names. The rows of a finished program are the
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gpuad.errors import LeakedTraceError
 from gpuad.traced import TracedArray
 from linalg.arrays import Array, Shape, snapshot
 
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     """
 
     primitive: Primitive | None
-    parents: list[int]
+    parents: Sequence[int]
     args: list[Any]
     kwargs: dict[str, Any]
     out: Any
@@ -35,8 +35,7 @@ class Row(NamedTuple):
     dtype: Any
 
 
-_new_row = tuple.__new__  # a third of the time of Row(...)
-_NOTHING: list[list[Any]] = [[None] * n for n in range(4)]
+new_row = tuple.__new__  # a third of the time of Row(...)
 
 
 class Program:
@@ -45,12 +44,12 @@ class Program:
     Recording is safe from several threads: a variable draws its number before anything can depend on it.
     """
 
-    __slots__ = ("_number", "level", "n_inputs", "rows")
+    __slots__ = ("level", "n_inputs", "numbers", "rows")
 
     def __init__(self) -> None:
         self.level = next(_levels)  # a program that is traced inside another one is younger
         self.rows: dict[int, Row] | None = {}
-        self._number = itertools.count()
+        self.numbers = itertools.count()
         self.n_inputs = 0
 
     def input(self, value: Array) -> TracedArray:
@@ -59,26 +58,10 @@ class Program:
         The value is copied, unless it is read-only: what the caller does to the array later changes nothing here.
         """
         value = snapshot(value)
-        index = next(self._number)
+        index = next(self.numbers)
         self.n_inputs = index + 1
-        self.rows[index] = _new_row(Row, (None, (), (), None, None, value.shape, value.dtype))  # type: ignore[index]
+        self.rows[index] = new_row(Row, (None, (), (), None, None, value.shape, value.dtype))  # type: ignore[index]
         return TracedArray(value, self, index)
-
-    def append(self, primitive: Primitive, parents: list[int], keep: tuple[bool, list[bool]], args: tuple[Any, ...],
-               values: list[Any], kwargs: dict[str, Any], y: Any, out: Array) -> TracedArray:
-        """Append the row of an operation that has run: its result is ``out``, which its rule calls ``y``."""
-        rows = self.rows
-        if rows is None:
-            raise LeakedTraceError(primitive.name)
-        keep_y, keep_args = keep
-        if keep_args:  # traced values are the program's own; constants may be changed by others later
-            saved = [(v if type(a) is TracedArray else _own(v)) if k else None
-                     for a, v, k in zip(args, values, keep_args)]  # noqa: B905
-        else:
-            saved = _NOTHING[len(args)] if len(args) < 4 else [None] * len(args)
-        index = next(self._number)
-        rows[index] = _new_row(Row, (primitive, parents, saved, kwargs, y if keep_y else None, out.shape, out.dtype))
-        return TracedArray(out, self, index)
 
     def close(self) -> list[Row]:
         """End the trace: hand out the rows, let no traced array record any more."""
@@ -86,7 +69,8 @@ class Program:
         return [rows[i] for i in range(len(rows))] if rows else []
 
 
-def _own(constant: Any) -> Any:
+def own(constant: Any) -> Any:
+    """A constant that nobody else can change."""
     if type(constant) is float or type(constant) is int:
         return constant
     return snapshot(np.asarray(constant) if type(constant) in (list, tuple) else constant)

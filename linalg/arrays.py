@@ -53,7 +53,8 @@ def is_cupy(x: Any) -> bool:
 
 def is_array(x: Any) -> bool:
     """Whether x is an array or scalar of NumPy or CuPy, or stands in for one (has a shape and an array namespace)."""
-    return type(x) is np.ndarray or isinstance(x, (np.ndarray, np.generic)) or (hasattr(x, "__array_namespace__") and hasattr(x, "shape"))
+    return type(x) is np.ndarray or isinstance(x, (np.ndarray, np.generic)) or (
+        hasattr(x, "__array_namespace__") and hasattr(x, "shape"))
 
 
 def is_traced(x: Any) -> bool:
@@ -216,12 +217,12 @@ def scatter_add(x: Array, index: Any, shape: Shape) -> Array:
 def is_basic(index: Any) -> bool:
     """Whether an index selects a view (slices, integers, Ellipsis, None), so that no entry is selected twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(p is None or p is Ellipsis or isinstance(p, (slice, int, np.integer)) and not isinstance(p, bool)
+    return all(p is None or p is Ellipsis or (isinstance(p, (slice, int, np.integer)) and not isinstance(p, bool))
                for p in parts)
 
 
 def selects_once(index: Any) -> bool:
     """Whether no entry can be selected twice: a basic index, or one with a single boolean mask."""
     parts = index if isinstance(index, tuple) else (index,)
-    masks = [p for p in parts if getattr(p, "dtype", None) == bool]
-    return len(masks) <= 1 and all(is_basic(p) or getattr(p, "dtype", None) == bool for p in parts)
+    others = [p for p in parts if not is_basic(p)]
+    return not others or (len(others) == 1 and is_array(others[0]) and others[0].dtype.kind == "b")

@@ -9,6 +9,7 @@ eliminates the inner dimension between them. For three matrices (1, 0) is A(BC),
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 Order = tuple[int, ...]
@@ -24,7 +25,7 @@ def multiplication_count(shapes: Sequence[tuple[int, int]], order: Order) -> int
     """
     lengths = _lengths(shapes)
     if len(order) != len(shapes) - 1:
-        raise ValueError(f"multiplication_count expected an order of {len(shapes) - 1} steps for {len(shapes)} matrices, got {order}")
+        raise ValueError(f"multiplication_count expected {len(shapes) - 1} steps for {len(shapes)} matrices, got {order}")
     count = 0
     for k in order:
         if not 0 <= k < len(lengths) - 2:
@@ -96,6 +97,6 @@ def multiply_chain(matrices: Sequence[Any], order: Order | None = None) -> Any:
 
 
 def _lengths(shapes: Sequence[tuple[int, int]]) -> list[int]:
-    if not shapes or any(a[1] != b[0] for a, b in zip(shapes, shapes[1:], strict=False)):
+    if not shapes or any(a[1] != b[0] for a, b in pairwise(shapes)):
         raise ValueError(f"expected shapes of matrices that multiply, (m, n), (n, p), …, got {list(shapes)}")
     return [shapes[0][0], *(s[1] for s in shapes)]

@@ -67,13 +67,13 @@ class LinearOperator:
         """An array that the operator holds: tells the library and device of its dense and sparse forms."""
         return None
 
-    def _solve(self, b: Array) -> Array:
+    def _solve(self, b: Array, /) -> Array:
         """Solve A x = b for b of shape ``(*rhs, *out_shape)``; the structure's own algorithm."""
         from linalg.solve import solve_dense
 
         return solve_dense(self, b)
 
-    def _solve_transpose(self, b: Array) -> Array:
+    def _solve_transpose(self, b: Array, /) -> Array:
         """Solve Aᵀ x = b for b of shape ``(*rhs, *in_shape)``: used where ``A.T`` has no class of its own."""
         from linalg.solve import solve_dense
 

@@ -341,7 +341,7 @@ def _merge(a: LinearOperator, b: LinearOperator) -> LinearOperator | None:
 
 def _same(a: LinearOperator, b: LinearOperator) -> bool:
     """Whether two operators are one: the same object, or transposes of it."""
-    return a is b or isinstance(a, Transpose) and isinstance(b, Transpose) and a.a is b.a
+    return a is b or (isinstance(a, Transpose) and isinstance(b, Transpose) and a.a is b.a)
 
 
 def add(a: LinearOperator, b: LinearOperator) -> LinearOperator:

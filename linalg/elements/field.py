@@ -80,7 +80,7 @@ class RealPart(LinearOperator):
     def _apply_transpose(self, x: Array) -> Array:
         return x.real + 0j
 
-    def _solve(self, b: Array) -> Array:
+    def _solve(self, _b: Array, /) -> Array:
         raise singular(self, "has no inverse: imaginary parts are lost")
 
     _solve_transpose = _solve

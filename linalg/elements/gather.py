@@ -39,7 +39,7 @@ class Gather(Selection):
 
     @cached_property
     def _takes_leading_axes(self) -> bool:
-        return is_basic(self.index) or len(self.index) == 1 and self.index[0] is not Ellipsis
+        return is_basic(self.index) or (len(self.index) == 1 and self.index[0] is not Ellipsis)
 
     def _extended(self, rhs: Shape) -> Gather:
         """The same selection on arrays with leading axes ``rhs``."""

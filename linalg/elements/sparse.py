@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, entry_dtype, is_traced, namespace, size, sparse_module, sparse_solvers
+from linalg.arrays import Array, Shape, entry_dtype, is_traced, namespace, size, sparse_solvers
 from linalg.operator import LinearOperator
 from linalg.singular import require_square, singular
 

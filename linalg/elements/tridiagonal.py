@@ -27,8 +27,8 @@ class SymTridiagonal(LinearOperator):
 
     def __init__(self, d: Array, e: Array):
         if d.ndim != 1 or e.ndim != 1 or len(d) < 1 or len(e) != len(d) - 1:
-            raise ValueError("SymTridiagonal expected a diagonal d of shape (n,), n ≥ 1, and an off-diagonal e of shape (n − 1,), "
-                             f"got {d.shape} and {e.shape}")
+            raise ValueError("SymTridiagonal expected a diagonal d of shape (n,), n ≥ 1, and an off-diagonal e of shape "
+                             f"(n − 1,), got {d.shape} and {e.shape}")
         dtype = np.result_type(d.dtype, e.dtype)
         self.d, self.e = (x if x.dtype == dtype else x.astype(dtype) for x in (d, e))
 
@@ -58,7 +58,8 @@ class SymTridiagonal(LinearOperator):
         from linalg.elements.gather import Scatter
 
         above, below = (Ellipsis, slice(None, -1)), (Ellipsis, slice(1, None))
-        return y + Scatter(self.in_shape, above)._apply(self.e * x[below]) + Scatter(self.in_shape, below)._apply(self.e * x[above])
+        y = y + Scatter(self.in_shape, above)._apply(self.e * x[below])
+        return y + Scatter(self.in_shape, below)._apply(self.e * x[above])
 
     _apply_transpose = _apply
 
