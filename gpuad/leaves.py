@@ -108,10 +108,15 @@ def hand_out(solved: Sequence[Array | None], leaves: Sequence[Leaf], given: Sequ
             x = conj(x).astype(value.dtype)
         elif x.dtype.kind == "c":
             x = x.conj()
-        x = _own(x, taken)
-        if is_number:
-            x = x[()] if x.ndim == 0 and type(x) is np.ndarray else x
-        elif isinstance(x, np.generic):
-            x = np.asarray(x)
+        if type(x) is np.ndarray and x.base is None and id(x) not in taken and not is_number:
+            taken.add(id(x))
+        else:
+            x = _as_leaf_was(_own(x, taken), is_number)
         results.append(x)
     return results
+
+
+def _as_leaf_was(x: Array, is_number: bool) -> Array:
+    if is_number:
+        return x[()] if type(x) is np.ndarray and x.ndim == 0 else x
+    return np.asarray(x) if isinstance(x, np.generic) else x

@@ -47,6 +47,10 @@ def _rmatmul(self: Any, other: Any) -> Any:
     return NotImplemented if isinstance(other, LinearOperator) else products.matmul(other, self)
 
 
+def _pow(self: Any, other: Any) -> Any:
+    return e.square(self) if type(other) is int and other == 2 else e.power(self, other)
+
+
 def _in_place(symbol: str) -> Callable[..., Any]:
     operation = getattr(TracedArray, f"__{symbol}__")
 
@@ -84,7 +88,7 @@ for _name in METHODS:
         setattr(TracedArray, _name, _method(getattr(np, _name)))
 
 _attributes: dict[str, Any] = {
-    "__matmul__": _matmul, "__rmatmul__": _rmatmul, "__neg__": lambda x: e.negative(x), "__pos__": lambda x: e.positive(x),
+    "__pow__": _pow, "__matmul__": _matmul, "__rmatmul__": _rmatmul, "__neg__": lambda x: e.negative(x), "__pos__": lambda x: e.positive(x),
     "__abs__": lambda x: e.absolute(x), "__getitem__": shapes.getitem, "__invert__": lambda x: ~x.value,
     "reshape": _reshape, "transpose": _transpose, "flatten": lambda x, order="C": shapes.ravel(x, order),
     "astype": e.astype, "copy": lambda x, order="C": x,

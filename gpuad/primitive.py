@@ -97,12 +97,13 @@ class Primitive:
     def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
         """The row of the system: (variable, element) for each traced argument."""
         result = []
-        for position, j in enumerate(row.parents):
-            rule = self.rule(position) if j >= 0 else None
+        _, parents, args, kwargs, y, _, dtype = row
+        for position, j in enumerate(parents):
+            rule = self.rules[position] if j >= 0 else None
             if rule is not None:
                 source = rows[j]
-                element = rule(source.shape, row.out, *row.args, **row.kwargs)
-                result.append((j, cast(element, source, row)))
+                element = rule(source.shape, y, *args, **kwargs)
+                result.append((j, element if source.dtype is dtype else cast(element, source, row)))
         return result
 
     def __repr__(self) -> str:

@@ -63,10 +63,10 @@ class Program:
         self.rows[index] = new_row(Row, (None, (), (), None, None, value.shape, value.dtype))  # type: ignore[index]
         return TracedArray(value, self, index)
 
-    def close(self) -> list[Row]:
-        """End the trace: hand out the rows, let no traced array record any more."""
+    def close(self) -> dict[int, Row]:
+        """End the trace: hand out the rows by variable, let no traced array record any more."""
         rows, self.rows = self.rows, None
-        return [rows[i] for i in range(len(rows))] if rows else []
+        return rows or {}
 
 
 def own(constant: Any) -> Any:

@@ -18,7 +18,7 @@ from linalg.arrays import Array, is_array
 class Blocks(Sequence[list[Block]]):
     """The block rows [D L] of a program, made from its rows when they are asked for. Columns are variables, inputs first."""
 
-    def __init__(self, rows: list[Row]):
+    def __init__(self, rows: Sequence[Row] | dict[int, Row]):
         self._rows = rows
 
     def __len__(self) -> int:
@@ -35,7 +35,7 @@ class ConsumedBlocks(Blocks):
     def __getitem__(self, i: int) -> list[Block]:  # type: ignore[override]
         rows = self._rows
         row = rows[i]
-        rows[i] = None  # type: ignore[call-overload]
+        rows[i] = None  # type: ignore[index]
         return row.primitive.blocks(row, rows)  # type: ignore[union-attr]
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class Trace:
             raise
         self.leaves += leaves
         self.trees.append(tree)
-        return optree.tree_unflatten(tree, [self.program.input(leaf[0]) for leaf in leaves])
+        return optree.tree_unflatten(tree, [self.program.input(value) for value, _ in leaves])
 
     def index_of(self, x: Any) -> int | None:
         """The variable that x is in this program; None where x does not depend on the inputs."""
@@ -76,7 +76,7 @@ class Trace:
         outputs = [(self.index_of(x), _as_output(self.value(x), name)) for x in leaves]
         in_tree = optree.tree_structure(tuple(optree.tree_unflatten(t, [0] * t.num_leaves) for t in self.trees))
         values = [snapshot(v) for _, v in outputs]
-        system = System(self.rows, self.leaves, in_tree, outputs, out_tree)
+        system = System([self.rows[i] for i in range(len(self.rows))], self.leaves, in_tree, outputs, out_tree)
         return optree.tree_unflatten(out_tree, values), system
 
 
@@ -89,8 +89,15 @@ def _as_output(value: Any, name: str) -> Array:
     return value
 
 
-def _positions(argnums: Argnums, n: int, name: str) -> tuple[int, ...]:
-    numbers = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
+def _argnums(argnums: Argnums) -> tuple[int | tuple[int, ...], bool]:
+    """argnums as a number or a tuple, and whether it is a tuple."""
+    return (tuple(argnums), True) if isinstance(argnums, (list, tuple)) else (argnums, False)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=256)
+def _positions(argnums: int | tuple[int, ...], n: int, name: str) -> tuple[int, ...]:
+    """The positional arguments that ``argnums`` names, of n."""
+    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
     for number in numbers:
         if not isinstance(number, (int, np.integer)):
             raise TypeError(f"{name}: expected argnums to be an integer or a tuple of integers, got {argnums!r}")
@@ -125,7 +132,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
 
 
 def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str) -> Function:
-    many = not isinstance(argnums, (int, np.integer))
+    argnums, many = _argnums(argnums)
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -146,8 +153,7 @@ def _gradient(trace: Trace, index: int | None, value: Array) -> list[Array]:
         return hand_out([None] * len(leaves), leaves)
     seed = ones(value)
     n = len(leaves)
-    del rows[max(index + 1, n):]
-    e: list[Array | None] = [None] * len(rows)
+    e: list[Array | None] = [None] * max(index + 1, n)
     e[index] = seed
     return hand_out(back_substitute(ConsumedBlocks(rows), e, n, n), leaves, (seed,))
 
@@ -242,7 +248,7 @@ def jacobian(f: Function, argnums: Argnums = 0, order: str = "auto") -> Function
     """
     if order not in ("auto", "forward", "reverse"):
         raise ValueError(f"jacobian expected order 'auto', 'forward' or 'reverse', got {order!r}")
-    many = not isinstance(argnums, (int, np.integer))
+    argnums, many = _argnums(argnums)
     _callable(f, "jacobian")
 
     @wraps(f)

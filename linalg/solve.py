@@ -60,7 +60,10 @@ def solve_dense(operator: LinearOperator, b: Array) -> Array:
     require_square(operator)
     rhs = b.shape[: b.ndim - len(operator.out_shape)]
     columns = b.reshape((size(rhs), operator.out_size)).T
-    return solve_matrix(operator, operator.to_dense(b), columns).T.reshape(rhs + operator.in_shape)
+    matrix = operator.to_dense(b)
+    if operator.dtype.kind == "b":  # entries without a dtype of their own take b's
+        matrix = matrix.astype(b.dtype)
+    return solve_matrix(operator, matrix, columns).T.reshape(rhs + operator.in_shape)
 
 
 def _array(b: Any) -> Array:

@@ -47,12 +47,13 @@ def back_substitute(rows: Sequence[Row], e: Sequence[Array | None], keep: int | 
     y = list(e)
     keep = len(y) if keep is None else keep
     owned = bytearray(len(y))
+    row = rows.__getitem__
     for i in range(len(y) - 1, first - 1, -1):
         if (known := y[i]) is None:
             continue
         if i >= keep:
             y[i] = None
-        for j, element in rows[i]:
+        for j, element in row(i):
             term = element._apply_transpose(known)
             total = y[j]
             if total is None:

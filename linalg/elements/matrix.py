@@ -41,7 +41,8 @@ class LeftProduct(LinearOperator):
         return self.a @ x
 
     def _apply_transpose(self, x: Array) -> Array:
-        return _transposed(self.a) @ x
+        a = self.a
+        return (a.T if a.ndim == 2 else a.swapaxes(-1, -2)) @ x
 
     def _solve(self, b: Array) -> Array:
         return solve_matrix(self, self.a, b)
@@ -92,7 +93,8 @@ class RightProduct(LinearOperator):
         return _times(x, self.b)
 
     def _apply_transpose(self, x: Array) -> Array:
-        return _times(x, _transposed(self.b))
+        b = self.b
+        return x @ b.T if x.ndim == 2 else _times(x, _transposed(b))
 
     def _solve(self, b: Array) -> Array:
         return _transposed(solve_matrix(self, _transposed(self.b), _transposed(b)))
@@ -138,7 +140,8 @@ class Einsum(LinearOperator):
         left, self.target = subscripts.replace(" ", "").split("->")
         self.terms, self.others, self.position, self.in_shape = left.split(","), tuple(others), position, in_shape
         self._validate(subscripts)
-        self.out_shape = tuple(self._sizes()[i] for i in self.target)
+        sizes = self._sizes()
+        self.out_shape = tuple(sizes[i] for i in self.target)
 
     def _validate(self, subscripts: str) -> None:
         rest = self.terms[: self.position] + self.terms[self.position + 1:]
@@ -146,11 +149,19 @@ class Einsum(LinearOperator):
         if lone or any(len(set(t)) < len(t) for t in [*self.terms, self.target]):
             raise ValueError(f"Einsum expected every index of operand {self.position} of {subscripts!r} in the output or in "
                              "another operand, and no index twice in one operand; sum or take diagonals first")
+        shapes = self._shapes()
+        lengths = {pair for term, shape in zip(self.terms, shapes, strict=False) for pair in zip(term, shape, strict=False)}
+        if [*map(len, self.terms)] != [*map(len, shapes)] or len(lengths) != len(self._sizes()):
+            raise ValueError(f"Einsum expected operands that fit {subscripts!r}, with one length for each index, got shapes "
+                             f"{shapes}")
 
-    def _sizes(self) -> dict[str, int]:
+    def _shapes(self) -> list[Shape]:
         shapes = [o.shape for o in self.others]
         shapes.insert(self.position, self.in_shape)
-        return {i: n for term, shape in zip(self.terms, shapes, strict=True) for i, n in zip(term, shape, strict=True)}
+        return shapes
+
+    def _sizes(self) -> dict[str, int]:
+        return {i: n for term, shape in zip(self.terms, self._shapes(), strict=False) for i, n in zip(term, shape, strict=False)}
 
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]

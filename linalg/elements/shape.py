@@ -89,10 +89,13 @@ class Permute(Selection):
 class Broadcast(Selection):
     """x ↦ x broadcast to out_shape by NumPy's rule. Its transpose adds the repeated entries up."""
 
-    __slots__ = ("in_shape", "out_shape")
+    __slots__ = ("_axes", "_leading", "in_shape", "out_shape")
 
     def __init__(self, in_shape: Shape, out_shape: Shape):
         self.in_shape, self.out_shape = in_shape, out_shape
+        m, n = len(in_shape), len(out_shape)
+        self._leading = out_shape[n - m:] == in_shape  # new leading axes only: the sum over them has the right shape
+        self._axes = tuple(i for i in range(-n, 0) if i < -m or in_shape[i] != out_shape[i])
 
     @property
     def flops(self) -> int:
@@ -105,11 +108,11 @@ class Broadcast(Selection):
         return broadcast(x, rhs + self.out_shape)
 
     def _apply_transpose(self, x: Array) -> Array:
-        m, n = len(self.in_shape), len(self.out_shape)
-        if self.out_shape[n - m:] == self.in_shape:  # new leading axes only
-            return sum_axes(x, tuple(range(-n, -m)))
-        axes = [-1 - i for i in range(n) if i >= m or self.in_shape[-1 - i] != self.out_shape[-1 - i]]
-        return sum_axes(x, tuple(axes)).reshape(x.shape[: x.ndim - n] + self.in_shape)
+        summed = sum_axes(x, self._axes)
+        return summed if self._leading else summed.reshape(x.shape[: x.ndim - len(self.out_shape)] + self.in_shape)
+
+    def _after(self, first: LinearOperator) -> LinearOperator | None:
+        return Broadcast(first.in_shape, self.out_shape) if isinstance(first, Broadcast) else None
 
 
 class AxisSum(LinearOperator):
@@ -142,9 +145,8 @@ class AxisSum(LinearOperator):
         return size(self.in_shape)
 
     def _apply(self, x: Array) -> Array:
-        rhs = x.shape[: x.ndim - len(self.in_shape)]
         summed = sum_axes(x, self.axes)
-        return summed.reshape(rhs + self._kept) if self.keepdims else summed
+        return summed.reshape(x.shape[: x.ndim - len(self.in_shape)] + self._kept) if self.keepdims else summed
 
     def _apply_transpose(self, x: Array) -> Array:
         if not x.shape:
