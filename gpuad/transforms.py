@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import optree
 
+from gpuad.errors import LeakedTraceError
 from gpuad.leaves import Leaf, as_leaf, hand_out, leaf_path, ones, zeros
 from gpuad.program import Program, Row
 from gpuad.system import ConsumedBlocks, System
@@ -50,7 +51,13 @@ class Trace:
 
     def index_of(self, x: Any) -> int | None:
         """The variable that x is in this program; None where x does not depend on the inputs."""
-        return x.index if type(x) is TracedArray and x.program is self.program else None
+        if type(x) is not TracedArray:
+            return None
+        if x.program is self.program:
+            return x.index
+        if x.program.rows is None:
+            raise LeakedTraceError("the function's result")
+        return None
 
     def value(self, x: Any) -> Any:
         """x without this trace."""

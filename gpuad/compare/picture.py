@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 import gpuad as ad
 from gpuad.compare import network
@@ -30,8 +31,9 @@ def write(report: Report, path: Path) -> None:
     FigureCanvasAgg(figure)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.62))[0]
     _draw_training(left.subplots(2, 1, sharex=True, height_ratios=(2, 1)), report)
-    left.subplots_adjust(left=0.155, right=0.93, bottom=0.105, top=0.835, hspace=0.12)
-    _draw_system(right.add_axes((0.11, 0.09, 0.88, 0.79), anchor="N"), report.options)
+    left.align_ylabels()
+    left.subplots_adjust(left=0.155, right=0.93, bottom=0.105, top=0.8, hspace=0.12)
+    _draw_system(right.add_axes((0.11, 0.09, 0.88, 0.71), anchor="N"), report.options)
     _title(left, 0.03, "Training", _training_words(report))
     _title(right, 0.0, "The system that every gradient is solved from",
            "(I − L) dx = D dP, one block row for each operation.   "
@@ -70,6 +72,8 @@ def _draw_training(axes: np.ndarray, report: Report) -> None:
     for ax in axes:
         _plain(ax)
     losses.set_yscale("log")
+    losses.yaxis.set_major_formatter(LogFormatter())
+    losses.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.5)))
     losses.set_ylabel("loss (cross-entropy)", color=INK)
     losses.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper right")
     _accuracy_axis(accuracies, report)
@@ -97,6 +101,7 @@ def _accuracy_axis(ax: Axes, report: Report) -> None:
         ax.axhline(100 * report.goal, color=QUIET, lw=0.8, ls=(0, (1, 2)))
     ax.set_ylabel("test accuracy, %", color=INK)
     ax.set_xlabel("epoch", color=INK)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
     ax.annotate(", ".join(f"{t.device} {t.test_accuracy[-1]:.1%}" for t in report.trainings), (1, 0), (-4, 6),
                 "axes fraction", "offset points", ha="right", size=9.5, color=INK, weight="bold")
 
@@ -105,7 +110,7 @@ def _plain(ax: Axes) -> None:
     ax.set_facecolor(PAPER)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(QUIET)
-    ax.tick_params(colors=QUIET, labelsize=9)
+    ax.tick_params(which="both", colors=QUIET, labelsize=9)
     ax.grid(True, color=RULE, lw=0.6)
     ax.margins(x=0.01)
 
@@ -154,7 +159,7 @@ def _draw_blocks(ax: Axes, lower: Any, inputs: Any, rows: list[str], columns: li
     for i, k, element in inputs.blocks():
         _draw_cell(ax, i, n + gap + k, element.to_dense() != 0, INPUT)
     _label(ax, n, gap, rows, columns)
-    ax.set(xlim=(-0.1, n + gap + len(columns) + 0.1), ylim=(n + 0.1, -1.9), aspect="equal")
+    ax.set(xlim=(-0.1, n + gap + len(columns) + 0.1), ylim=(n + 0.1, -0.1), aspect="equal")
     ax.axis("off")
 
 
@@ -187,6 +192,11 @@ def _label(ax: Axes, n: int, gap: float, rows: list[str], columns: list[str]) ->
     for i, name in enumerate(rows):
         ax.text(-0.35, i + 0.5, name, ha="right", va="center", size=size, color=INK)
     for k, name in enumerate(columns):
-        ax.text(n + gap + k + 0.5, -0.3, name, ha="center", va="bottom", size=size + 1, color=INK)
+        _above(ax, n + gap + k + 0.5, 5, name, size + 1)
     for x, name in ((n / 2, "$I - L$"), (n + gap + len(columns) / 2, "$D$")):
-        ax.text(x, -1.15, name, ha="center", va="bottom", size=13, color=INK)
+        _above(ax, x, 22, name, 13)
+
+
+def _above(ax: Axes, x: float, points: float, words: str, size: float) -> None:
+    """Words centred at x, so many points above the matrices."""
+    ax.annotate(words, (x, 0), (0, points), textcoords="offset points", ha="center", size=size, color=INK)

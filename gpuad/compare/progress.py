@@ -37,4 +37,4 @@ def lines(console: Console, device: str, epochs: int) -> Iterator[Report]:
 
 def state(training: Training) -> str:
     """Loss and accuracy so far."""
-    return f", test loss {training.test_loss[-1]:.4f}, accuracy {training.test_accuracy[-1]:.1%}"
+    return f", test loss {training.test_loss[-1]:.3g}, accuracy {training.test_accuracy[-1]:.1%}"

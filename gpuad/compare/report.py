@@ -130,7 +130,7 @@ def _training(report):
     goal = ("", "") if report.goal is None else (f"≥ {report.goal:.0%}", _mark(report.accuracy_holds))
     yield _heading(report, f"after {_count(report.options.epochs, 'epoch')} of training")
     yield ("  test accuracy", *(f"{t.test_accuracy[-1]:.1%}" for t in report.trainings), *goal)
-    yield ("  test loss", *(f"{t.test_loss[-1]:.3f}" for t in report.trainings), "", "")
+    yield ("  test loss", *(f"{t.test_loss[-1]:.3g}" for t in report.trainings), "", "")
     yield ("  training time", *(f"{t.seconds:.1f} s" for t in report.trainings), "", "")
 
 
