@@ -14,7 +14,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def main():
     options = parse()
-    facts, records = machine.facts(), []
+    others, facts, records = machine.Others(), machine.facts(), []
     for device, threads, first in processes(options):
         for line in run(device, threads, options, first):
             if "libraries" in line:
@@ -22,7 +22,7 @@ def main():
                 continue
             records.append(Record(**line))
             report.show(report.table(records[-1]))
-    conclude(facts, records, options)
+    conclude(facts | {"other programs": str(others)}, records, options)
 
 
 def parse():

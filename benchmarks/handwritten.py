@@ -9,10 +9,10 @@ import numpy as np
 def value_and_grad(params, X, Y):
     """Allocating and tidy: a new array where one must be kept, in place where it need not be."""
     inputs, error = forward(params, X, Y)
-    value = (error * error).mean()
+    value = np.vdot(error, error) / error.size
     error *= 2 / error.size
     gradients = []
-    for (W, _b), h in zip(reversed(params), reversed(inputs)):
+    for (W, _b), h in zip(reversed(params), reversed(inputs), strict=True):
         gradients.append((h.T @ error, error.sum(0)))
         if h is not X:
             error = error @ W.T
@@ -34,32 +34,38 @@ def forward(params, X, Y):
 class Preallocated:
     """The same pass into buffers that are allocated once: what a plan has to reach."""
 
-    def __init__(self, params, X, Y, xp=np):
-        self.params, self.X, self.Y = params, X, Y
-        like = {"dtype": X.dtype}
-        self.outputs = [xp.empty((len(X), len(b)), **like) for _W, b in params]
+    def __init__(self, xp, params, X, Y):
+        self.xp, self.params, self.X, self.Y = xp, params, X, Y
+        self.outputs = [xp.empty((len(X), len(b)), dtype=X.dtype) for _W, b in params]
         self.errors = [xp.empty_like(h) for h in self.outputs]
         self.gradients = [(xp.empty_like(W), xp.empty_like(b)) for W, b in params]
-        self.square = xp.empty_like(self.outputs[-1])
 
     def __call__(self):
-        h = self.X
-        for (W, b), out in zip(self.params, self.outputs):
-            np.matmul(h, W, out=out)
-            np.add(out, b, out=out)
-            h = out if out is self.outputs[-1] else np.tanh(out, out=out)
-        error = np.subtract(h, self.Y, out=self.errors[-1])
-        value = np.multiply(error, error, out=self.square).mean()
-        np.multiply(error, 2 / error.size, out=error)
-        self._backward()
+        error = self.xp.subtract(self.forward(), self.Y, self.errors[-1])
+        value = self.xp.vdot(error, error) / error.size
+        error *= 2 / error.size
+        for i in reversed(range(1, len(self.params))):
+            self.backward(i)
+        self.gradient(0, self.X)
         return value, self.gradients
 
-    def _backward(self):
-        for i in reversed(range(len(self.params))):
-            h, error = self.outputs[i - 1] if i else self.X, self.errors[i]
-            np.matmul(h.T, error, out=self.gradients[i][0])
-            np.sum(error, axis=0, out=self.gradients[i][1])
-            if i:
-                below = np.matmul(error, self.params[i][0].T, out=self.errors[i - 1])
-                np.multiply(h, h, out=h)
-                np.multiply(below, np.subtract(1, h, out=h), out=below)
+    def forward(self):
+        h, last = self.X, self.outputs[-1]
+        for (W, b), out in zip(self.params, self.outputs, strict=True):
+            h = self.xp.matmul(h, W, out=out)
+            h += b
+            if h is not last:
+                self.xp.tanh(h, h)
+        return last
+
+    def backward(self, i):
+        h, xp = self.outputs[i - 1], self.xp
+        self.gradient(i, h)
+        below = xp.matmul(self.errors[i], self.params[i][0].T, out=self.errors[i - 1])
+        h *= h
+        below *= xp.subtract(1, h, h)
+
+    def gradient(self, i, h):
+        W, b = self.gradients[i]
+        self.xp.matmul(h.T, self.errors[i], out=W)
+        self.xp.add.reduce(self.errors[i], 0, None, b)

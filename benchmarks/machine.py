@@ -3,7 +3,9 @@
 import datetime
 import os
 import platform
+import time
 from importlib import metadata
+from pathlib import Path
 
 LIBRARIES = ("gpuad", "numpy", "scipy", "autograd", "torch", "jax", "cupy-cuda12x", "cupy-cuda13x")
 
@@ -19,7 +21,6 @@ def facts():
         "GPU": info.gpu_name() or "none",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "OPENBLAS_CORETYPE": f"was {pin}, unset for the measurement" if pin else "unset",
-        "load before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else "unknown",
     }
 
 
@@ -35,6 +36,25 @@ def version(name):
         return f"{name} {metadata.version(name)}"
     except metadata.PackageNotFoundError:
         return ""
+
+
+class Others:
+    """How busy other programs kept the machine since this was made: threaded times are wrong by far where they did."""
+
+    def __init__(self):
+        self.start = self.now()
+
+    def now(self):
+        """Wall clock, CPU seconds of all programs (Linux; else zero), and of this one with its ended children."""
+        stat = Path("/proc/stat")
+        ticks = stat.read_text().split(maxsplit=9)[1:9] if stat.exists() else [0] * 8
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, ticks)
+        everyone = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+        return time.perf_counter(), everyone, sum(os.times()[:4])
+
+    def __str__(self):
+        wall, everyone, own = (now - then for now, then in zip(self.now(), self.start, strict=True))
+        return f"{max(0.0, everyone - own) / wall:.2f} cores busy on average" if everyone else "unknown"
 
 
 def cores():

@@ -1,6 +1,7 @@
 """Tanh networks with a linear last layer and mean squared error, in float32."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class Network:
         """params (a list of (W, b)), X, Y: the same numbers at every call, rounded to float32."""
         random = np.random.default_rng(2024)
         params = [(random.normal(size=(m, n)) / m**0.5, random.normal(size=n) / 10)
-                  for m, n in zip(self.widths, self.widths[1:])]
+                  for m, n in pairwise(self.widths)]
         X, Y = (random.normal(size=(self.batch, n)) for n in (self.widths[0], self.widths[-1]))
         rounded = lambda x: x.astype(np.float32).astype(dtype)
         return [(rounded(W), rounded(b)) for W, b in params], rounded(X), rounded(Y)

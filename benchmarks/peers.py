@@ -81,7 +81,7 @@ def by_hand(network, place):
 
 
 def by_hand_preallocated(network, place):
-    return place.contestant("by hand, preallocated", handwritten.Preallocated(*place.data(network), place.xp))
+    return place.contestant("by hand, preallocated", handwritten.Preallocated(place.xp, *place.data(network)))
 
 
 def hips_autograd(network, place):
@@ -100,26 +100,25 @@ def pytorch_here():
 
 
 def pytorch(network, place):
-    """Weights lie as in torch.nn.Linear, (out, in), and the loss is the library's own."""
+    """The fused spellings that PyTorch's users know: addmm and mse_loss; autograd.grad keeps no .grad to clear."""
     torch = pytorch_here()
     if place.torch == "cuda" and not torch.cuda.is_available():
         raise Missing("PyTorch is built without CUDA, or finds no device")
     params, X, Y = network.data()
     tensor = lambda x: torch.tensor(x, device=place.torch)
-    layers = [(tensor(W.T.copy()).requires_grad_(), tensor(b).requires_grad_()) for W, b in params]
+    layers = [(tensor(W).requires_grad_(), tensor(b).requires_grad_()) for W, b in params]
     leaves, X, Y = [p for layer in layers for p in layer], tensor(X), tensor(Y)
-    linear, tanh, mse = torch.nn.functional.linear, torch.tanh, torch.nn.functional.mse_loss
+    addmm, tanh, mse = torch.addmm, torch.tanh, torch.nn.functional.mse_loss
 
     def call():
         h = X
         for W, b in layers[:-1]:
-            h = tanh(linear(h, W, b))
-        loss = mse(linear(h, *layers[-1]), Y)
+            h = tanh(addmm(b, h, W))
+        W, b = layers[-1]
+        loss = mse(addmm(b, h, W), Y)
         return loss, torch.autograd.grad(loss, leaves)
 
-    def arrays(result):
-        return [x.detach().cpu().numpy().T for x in (result[0], *result[1])]
-
+    arrays = lambda result: [x.detach().cpu().numpy() for x in (result[0], *result[1])]
     wait = (lambda _result: torch.cuda.synchronize()) if place.torch == "cuda" else place.wait
     return Contestant("PyTorch eager", call, arrays, wait)
 
@@ -127,6 +126,7 @@ def pytorch(network, place):
 def jax_jit(network, place):
     """On the CPU each call is awaited: JAX would otherwise run several calls at once."""
     jax = installed("jax")
+    jax.config.update("jax_default_matmul_precision", "highest")  # float32, as everyone: its default on a GPU is TF32
     try:
         data = jax.device_put(network.data(), jax.devices(place.jax)[0])
     except RuntimeError as error:

@@ -12,69 +12,75 @@ BASES = {"call": ("by hand", "gpuad"), "operation": ("gpuad",)}
 
 @dataclass(frozen=True)
 class Table:
-    title: str
     header: list[str]
     rows: list[list[str]]
 
     def markdown(self):
         rule = [":--", *["--:"] * (len(self.header) - 1)]
-        lines = [f"| {' | '.join(row)} |" for row in (self.header, rule, *self.rows)]
-        return "\n".join([f"### {self.title}", "", *lines, ""])
+        return "\n".join(f"| {' | '.join(row)} |" for row in (self.header, rule, *self.rows)) + "\n"
 
     def text(self):
-        widths = [max(map(len, column)) for column in zip(self.header, *self.rows)]
+        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
         pad = lambda row: "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
-        return "\n".join([self.title, *map(pad, [self.header, *self.rows]), ""])
+        return "\n".join(map(pad, [self.header, *self.rows])) + "\n"
 
 
 def table(record):
-    """Times with quartiles, and ratios within the rounds, fastest first."""
+    """Median times and ratios with their quartiles, fastest first; ratios are taken within the rounds."""
     bases = [base for base in BASES[record.unit] if base in record.rounds]
     figures = sorted({name for notes in record.notes.values() for name in notes})
-    header = ["", f"time per {record.unit}", "quartiles", *(f"× {base}" for base in bases), *figures]
     by_time = sorted(record.rounds.items(), key=lambda item: quartiles(item[1])[0])
-    rows = [[name, *times(rounds), *(multiple(rounds, record.rounds[base]) for base in bases),
+    rows = [[name, duration(rounds), *(multiple(rounds, record.rounds[base]) for base in bases),
              *(f"{record.notes[name][figure]:,}" for figure in figures)] for name, rounds in by_time]
+    header = [title(record), f"time per {record.unit}", *(f"× {base}" for base in bases), *figures]
     rows += [[name, f"({reason})", *[""] * (len(header) - 2)] for name, reason in record.missing.items()]
-    return Table(title(record), header, rows)
+    return Table(header, rows)
 
 
 def title(record):
-    counted = max(map(len, record.rounds.values()), default=0)
-    return f"{record.workload}, {record.device}, threads: {record.threads} ({counted} rounds)"
+    return f"{record.workload}, {record.device}, {counted(record.threads)}"
 
 
-def times(rounds):
-    median, low, high = quartiles(rounds)
-    return [duration(median), f"{duration(low)} – {duration(high)}"]
+def counted(threads):
+    return f"{threads} thread{'s' * (threads > 1)}"
+
+
+def duration(rounds):
+    """Median and quartiles in the median's unit."""
+    median = quartiles(rounds)[0]
+    unit, scale = next(((u, s) for u, s in (("s", 1), ("ms", 1e3), ("µs", 1e6)) if median * s >= 1), ("ns", 1e9))
+    return spread([t * scale for t in rounds], f" {unit}")
 
 
 def multiple(rounds, others):
-    median, low, high = ratio(rounds, others)
-    return f"{median:.2f} ({low:.2f} – {high:.2f})"
+    if rounds is others:
+        return "1"
+    return between(ratio(rounds, others))
 
 
-def duration(seconds):
-    for unit, scale in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
-        if seconds * scale >= 1:
-            break
-    return f"{seconds * scale:.3g} {unit}"
+def spread(values, unit):
+    return between(quartiles(values), unit)
+
+
+def between(found, unit=""):
+    median, low, high = (f"{x:.0f}" if x >= 100 else f"{x:.3g}" for x in found)
+    return f"{median}{unit} ({low}–{high})"
 
 
 def show(found):
-    """Prints a table with rich where it is installed."""
+    """Prints a table, drawn by rich where it is installed."""
     try:
-        from rich.console import Console
-        from rich.table import Table as RichTable
+        from rich import box, console
+        from rich.table import Table as Drawn
     except ModuleNotFoundError:
         print(found.text())
         return
-    drawn = RichTable(title=found.title, title_justify="left")
+    drawn = Drawn(box=box.SIMPLE)
     for i, name in enumerate(found.header):
         drawn.add_column(name, justify="right" if i else "left", no_wrap=True)
     for row in found.rows:
         drawn.add_row(*row)
-    Console().print(drawn)
+    console.Console(width=max(100, console.Console().width)).print(drawn)
 
 
 def write(folder, facts, records):

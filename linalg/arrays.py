@@ -139,6 +139,8 @@ def _library_solve(a: Array, b: Array) -> Array:
         return xp.linalg.solve(a, b)
     from cupyx import errstate
 
+    if 0 in b.shape:
+        return xp.zeros(b.shape, dtype=np.result_type(a.dtype, b.dtype))
     with errstate(linalg="raise"):  # CuPy ignores singular matrices unless asked
         return xp.linalg.solve(xp.broadcast_to(a, (*b.shape[:-1], a.shape[-1])), b)
 

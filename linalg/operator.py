@@ -103,7 +103,8 @@ class LinearOperator:
         """The matrix, of shape ``A.shape``, both sides raveled in C order.
 
         It lies where the operator's data lie; an operator that holds none (a reshape, a sum over axes) follows ``like``.
-        Raises TypeError where the map is linear over the reals only.
+        It may be the operator's own data: copy it before changing it. Raises TypeError where the map is linear over the reals
+        only.
         """
         self._require_matrix()
         xp = namespace(self._place(like))

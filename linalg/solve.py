@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, is_array, is_cupy, size
+from linalg.arrays import Array, is_array, is_traced, size
 from linalg.block import BlockMatrix
 from linalg.operator import LinearOperator
 from linalg.singular import require_square, solve_matrix
@@ -83,8 +83,7 @@ def _floats(b: Any) -> list[Any]:
 
 
 def _shares_memory(x: Array, b: Array) -> bool:
-    if x is b:
-        return True
-    if not (isinstance(x, np.ndarray) or is_cupy(x)):
-        return False
-    return x.base is not None and (x.base is b or x.base is b.base)
+    if is_traced(x) or is_traced(b):
+        return False  # traced arrays are immutable
+    base = getattr(x, "base", None)
+    return x is b or (base is not None and (base is b or base is b.base))

@@ -71,8 +71,9 @@ def _draw_training(axes: np.ndarray, report: Report) -> None:
         _draw_curves(losses, accuracies, training, dashed=k > 0)
     for ax in axes:
         _plain(ax)
+    losses.set_xlim(0, 1.01 * report.options.epochs)
     losses.set_yscale("log")
-    losses.yaxis.set_major_formatter(LogFormatter())
+    losses.yaxis.set_major_formatter(lambda loss, _: f"{loss:g}")
     losses.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.2, 0.5)))
     losses.set_ylabel("loss (cross-entropy)", color=INK)
     losses.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper right")
@@ -87,10 +88,11 @@ def _draw_curves(losses: Axes, accuracies: Axes, training: Training, dashed: boo
     if not dashed:
         time = np.arange(1, len(batches) + 1) * len(epochs) / len(batches)
         losses.plot(time, batches, color=color, alpha=0.22, lw=0.7)
-    losses.plot(epochs, means, color=color, ls=style, lw=1.8, label=f"training, {training.device}")
-    losses.plot(epochs, training.test_loss, color=INK if not dashed else QUIET, ls=style, lw=1.2,
-                label=f"test, {training.device}")
-    accuracies.plot(epochs, 100 * np.asarray(training.test_accuracy), color=color, ls=style, lw=1.8)
+    look: dict[str, Any] = {"ls": style, "marker": "." if len(epochs) < 10 else None}
+    losses.plot(epochs, means, color=color, lw=1.8, label=f"training, {training.device}", **look)
+    losses.plot(epochs, training.test_loss, color=QUIET if dashed else INK, lw=1.2,
+                label=f"test, {training.device}", **look)
+    accuracies.plot(epochs, 100 * np.asarray(training.test_accuracy), color=color, lw=1.8, **look)
 
 
 def _accuracy_axis(ax: Axes, report: Report) -> None:
@@ -102,8 +104,12 @@ def _accuracy_axis(ax: Axes, report: Report) -> None:
     ax.set_ylabel("test accuracy, %", color=INK)
     ax.set_xlabel("epoch", color=INK)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
-    ax.annotate(", ".join(f"{t.device} {t.test_accuracy[-1]:.1%}" for t in report.trainings), (1, 0), (-4, 6),
-                "axes fraction", "offset points", ha="right", size=9.5, color=INK, weight="bold")
+    ax.text(0.99, 0.05 if best > 0.5 else 0.8, _accuracies(report), transform=ax.transAxes, ha="right",
+            size=9.5, color=INK, weight="bold")
+
+
+def _accuracies(report: Report) -> str:
+    return ", ".join(f"{training.device} {training.test_accuracy[-1]:.1%}" for training in report.trainings)
 
 
 def _plain(ax: Axes) -> None:
@@ -112,7 +118,6 @@ def _plain(ax: Axes) -> None:
     ax.spines[["left", "bottom"]].set_color(QUIET)
     ax.tick_params(which="both", colors=QUIET, labelsize=9)
     ax.grid(True, color=RULE, lw=0.6)
-    ax.margins(x=0.01)
 
 
 # ---- the system
@@ -139,7 +144,8 @@ def _draw_system(ax: Axes, options: Options) -> None:
 def row_names(system: Any) -> list[str]:
     """Names of the program's rows: the operation of each; of a linear one the element that it applies."""
     rows = system.rows[system.n_inputs:]
-    return [_words(row.kwargs["operator"]) if row.primitive.name == "linear" else row.primitive.name for row in rows]
+    return [_words(row.kwargs["operator"]) if row.primitive.name == "linear" else row.primitive.name
+            for row in rows]
 
 
 def _words(element: Any) -> str:

@@ -74,7 +74,7 @@ def _title(report):
 
 
 def _caption(report):
-    notes = [_about_differences(report), _about_times(report)]
+    notes = [_about_differences(report), _about_times(report), *report.machine["warnings"]]
     return "\n".join(notes + [f"No GPU: {report.no_gpu}."] * bool(report.no_gpu))
 
 

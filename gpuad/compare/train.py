@@ -1,6 +1,7 @@
 """Training: mini-batches, Adam with a learning rate that fades along half a cosine, and a record of it."""
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ class Adam:
         """Move every parameter against its gradient by about ``rate``."""
         self.steps += 1
         first, second = (1 - decay**self.steps for decay in self.decay)
-        for x, g, mean, square in zip(self.leaves, network.leaves(gradient), self.mean, self.square, strict=True):
+        slopes = network.leaves(gradient)
+        for x, g, mean, square in zip(self.leaves, slopes, self.mean, self.square, strict=True):
             mean += (1 - self.decay[0]) * (g - mean)
             square += (1 - self.decay[1]) * (g * g - square)
             x -= rate / first * mean / (np.sqrt(square / second) + self.epsilon)
@@ -53,10 +55,10 @@ def train(options: Options, device: Device, digits: tuple[Digits, Digits],
     training_set, test_set = (part.astype(options.dtype).map(device.put) for part in digits)
     params = device.place(network.initialise(options.widths, options.seed, options.dtype))
     result, adam = Training(device.name, params), Adam(params)
-    order = np.random.default_rng(options.seed)
+    random = np.random.default_rng(options.seed)
     start = time.perf_counter()
     for _ in range(options.epochs):
-        _epoch(options, result, adam, training_set, order.permutation(len(training_set)))
+        _epoch(options, result, adam, training_set, device.put(random.permutation(len(training_set))))
         _test(options, result, test_set)
         report(result)
     result.seconds = time.perf_counter() - start
@@ -64,7 +66,7 @@ def train(options: Options, device: Device, digits: tuple[Digits, Digits],
     return result
 
 
-def _epoch(options: Options, result: Training, adam: Adam, digits: Digits, order: np.ndarray) -> None:
+def _epoch(options: Options, result: Training, adam: Adam, digits: Digits, order: Array) -> None:
     gradient = ad.value_and_grad(network.loss)
     losses: list[Array] = []
     for start in range(0, len(order), options.batch):
@@ -78,7 +80,7 @@ def _epoch(options: Options, result: Training, adam: Adam, digits: Digits, order
 
 def _rate(options: Options, step: int, images: int) -> float:
     steps = options.epochs * -(-images // options.batch)
-    return options.learning_rate * 0.5 * (1 + np.cos(np.pi * step / steps))
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def _test(options: Options, result: Training, digits: Digits) -> None:

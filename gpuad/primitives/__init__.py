@@ -1,4 +1,16 @@
 """The array functions, a file per family, each function with its differential."""
-from gpuad.primitives import constants, elementwise, products, reductions, shapes
+from gpuad.primitives import (
+    constants,
+    decompositions,
+    elementwise,
+    inverses,
+    joining,
+    norms,
+    products,
+    reductions,
+    shapes,
+    triangles,
+)
 
-__all__ = ["constants", "elementwise", "products", "reductions", "shapes"]
+__all__ = ["constants", "decompositions", "elementwise", "inverses", "joining", "norms", "products", "reductions", "shapes",
+           "triangles"]

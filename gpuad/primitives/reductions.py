@@ -62,11 +62,13 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
 
 
 def _extreme_rule(_shape: Shape, y: Array, x: Array, axes: Shape, keepdims: bool) -> LinearOperator:
-    """dy is the mean of dx over the entries where the extreme is attained."""
+    """dy is the mean of dx over the entries where the extreme is attained; NaN where the extreme is NaN."""
+    xp = namespace(x)
     total = AxisSum(x.shape, axes, keepdims)
     attained = x == y.reshape(total._kept)
     count = attained.sum(axis=axes, keepdims=True)
-    return Product(total, Diagonal(attained / namespace(count).maximum(count, 1), x.shape))
+    share = xp.where(count == 0, xp.nan, 1 / xp.maximum(count, 1)).astype(x.dtype)
+    return Product(total, Diagonal(attained * share, x.shape))
 
 
 def _extreme(name: str) -> Primitive:

@@ -8,10 +8,18 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from gpuad.dispatch import implements
-from gpuad.primitive import Variadic, linear
+from gpuad.primitive import linear
 from gpuad.traced import TracedArray
-from linalg import Broadcast, Gather, Permute, Reshape, Scatter
-from linalg.arrays import Array, Shape, is_array, namespace, size, snapshot
+from linalg import Broadcast, Gather, Permute, Reshape
+from linalg.arrays import is_array, namespace, size, snapshot
+
+
+def refuse_options(name: str, **options: Any) -> None:
+    """Raise for keyword arguments that a traced call cannot honour."""
+    given = [k for k, v in options.items() if v is not None]
+    if given:
+        raise TypeError(f"{name}: keyword arguments {given} are not available for traced arrays, which are immutable; "
+                        "assign the result, and use x.astype(dtype) for a dtype")
 
 
 @implements(np.reshape)
@@ -193,20 +201,6 @@ def fliplr(m: Any) -> Any:
     return flip(m, 1)
 
 
-@implements(np.roll)
-def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """Entries rotated along axes."""
-    if axis is None:
-        return reshape(roll(ravel(a), shift, 0), a.shape)
-    shifts, axes = np.broadcast_arrays(shift, axis)
-    for s, ax in zip(shifts.ravel(), axes.ravel(), strict=True):
-        n = a.shape[ax]
-        k = int(s) % n if n else 0
-        whole = (slice(None),) * normalize_axis_index(int(ax), a.ndim)
-        a = concatenate([a[(*whole, slice(n - k, None))], a[(*whole, slice(None, n - k))]], int(ax)) if k else a
-    return a
-
-
 @implements(np.rot90)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """Rotated by quarter turns in the plane of two axes."""
@@ -237,109 +231,3 @@ def tile(A: Any, reps: Any) -> Any:
     spread = reshape(A, tuple(m for length in shape for m in (1, length)))
     repeated = broadcast_to(spread, tuple(m for pair in zip(reps, shape, strict=True) for m in pair))
     return reshape(repeated, tuple(r * m for r, m in zip(reps, shape, strict=True)))
-
-
-# ---- joining and splitting
-
-def _piece(position: int, in_shape: Shape, _y: Any, *_arrays: Any, axis: int, starts: Sequence[int], shape: Shape) -> Any:
-    here = slice(starts[position], starts[position] + in_shape[axis])
-    return Scatter(shape, (slice(None),) * axis + (here,))
-
-
-def _join(*arrays: Array, axis: int, **_layout: Any) -> Array:
-    return np.concatenate(arrays, axis)
-
-
-_concatenate = Variadic("concatenate", _join, _piece)
-
-
-@implements(np.concatenate, np.concat)
-def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None, *, dtype: Any = None,
-                casting: str = "same_kind") -> Any:
-    """Arrays joined along an axis: every piece is a block of its own."""
-    refuse_options("concatenate", out=out, dtype=dtype)
-    if axis is None:
-        arrays, axis = [np.ravel(a) for a in arrays], 0
-    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
-    axis = normalize_axis_index(axis, arrays[0].ndim)
-    ends = np.cumsum([a.shape[axis] for a in arrays]).tolist()
-    shape = (*arrays[0].shape[:axis], ends[-1], *arrays[0].shape[axis + 1:])
-    return _concatenate(*arrays, axis=axis, starts=[0, *ends[:-1]], shape=shape)
-
-
-@implements(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Arrays joined along a new axis."""
-    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
-    if len({a.shape for a in arrays}) != 1:
-        raise ValueError(f"stack expected arrays of one shape, got {[a.shape for a in arrays]}")
-    refuse_options("stack", out=out, dtype=dtype)
-    return concatenate([np.expand_dims(a, axis) for a in arrays], normalize_axis_index(axis, arrays[0].ndim + 1))
-
-
-@implements(np.vstack)
-def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Arrays joined along the first axis, rows first."""
-    return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
-
-
-@implements(np.hstack)
-def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    """Arrays joined along the second axis (the first for arrays of one axis)."""
-    arrays = [np.atleast_1d(a) for a in tup]
-    return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, dtype=dtype)
-
-
-@implements(np.dstack)
-def dstack(tup: Sequence[Any]) -> Any:
-    """Arrays joined along the third axis."""
-    return concatenate([np.atleast_3d(a) for a in tup], 2)
-
-
-@implements(np.column_stack)
-def column_stack(tup: Sequence[Any]) -> Any:
-    """Vectors as the columns of a matrix."""
-    return concatenate([a if np.ndim(a) > 1 else np.reshape(a, (np.size(a), 1)) for a in tup], 1)
-
-
-@implements(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Pieces along an axis, of lengths that may differ by one."""
-    axis = normalize_axis_index(axis, ary.ndim)
-    n = ary.shape[axis]
-    if isinstance(indices_or_sections, (int, np.integer)):
-        whole, extra = divmod(n, int(indices_or_sections))
-        sections = [whole + 1] * extra + [whole] * (int(indices_or_sections) - extra)
-        cuts = np.cumsum(sections)[:-1].tolist()
-    else:
-        cuts = list(indices_or_sections)
-    lead = (slice(None),) * axis
-    return [ary[(*lead, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, n], strict=True)]
-
-
-@implements(np.split)
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Pieces of equal length along an axis, or cut at given places."""
-    if isinstance(indices_or_sections, (int, np.integer)) and ary.shape[axis] % indices_or_sections:
-        raise ValueError(f"split: axis {axis} of shape {ary.shape} does not divide into {indices_or_sections} equal parts")
-    return array_split(ary, indices_or_sections, axis)
-
-
-@implements(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Split along the second axis (the first for arrays of one axis)."""
-    return split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1)
-
-
-@implements(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """Split along the first axis."""
-    return split(ary, indices_or_sections, 0)
-
-
-def refuse_options(name: str, **options: Any) -> None:
-    """Raise for keyword arguments that a traced call cannot honour."""
-    given = [k for k, v in options.items() if v is not None]
-    if given:
-        raise TypeError(f"{name}: keyword arguments {given} are not available for traced arrays, which are immutable; "
-                        "assign the result, and use x.astype(dtype) for a dtype")

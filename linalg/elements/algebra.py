@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, add_into, entry_dtype, namespace
+from linalg.arrays import Array, Shape, add_into, entry_dtype, size
 from linalg.association import cheapest_order, multiplication_count, multiply_chain
 from linalg.elements.identity import Identity, Zero
 from linalg.operator import LinearOperator
@@ -220,7 +220,7 @@ class Product(LinearOperator):
         return b
 
     @property
-    def T(self) -> LinearOperator:
+    def T(self) -> Product:
         return Product(*[f.T for f in reversed(self.factors)])
 
     def conj(self) -> LinearOperator:
@@ -234,24 +234,30 @@ class Product(LinearOperator):
         return any(f.over_reals for f in self.factors)
 
     def to_dense(self, like: Array | None = None) -> Array:
-        """The matrix, by the cheapest way: the factors applied to an identity on either side, or multiplied as matrices."""
+        """The matrix, by the cheapest way: from the right, from the left, or multiplied as full matrices."""
         self._require_matrix()
-        shapes = [f.shape for f in self.factors]
+        place, shapes = self._place(like), [f.shape for f in self.factors]
+        from_right = self.in_size * (self.flops - self.factors[-1].flops)
+        from_left = self.out_size * (self.flops - self.factors[0].flops)
         order = cheapest_order(shapes)
-        if 2 * multiplication_count(shapes, order) < self.flops * min(self.shape):
-            return multiply_chain([f.to_dense(self._place(like)) for f in self.factors], order)
-        return super().to_dense(like) if self.in_size <= self.out_size else _dense_by_rows(self, like)
+        if 2 * multiplication_count(shapes, order) < min(from_right, from_left):
+            dtype = entry_dtype(self.dtype)
+            return multiply_chain([f.to_dense(place).astype(dtype, copy=False) for f in self.factors], order)
+        return _from_right(self.factors, place) if from_right <= from_left else _from_right(self.T.factors, place).T
 
     def to_sparse(self, like: Array | None = None) -> Any:
         place, dtype = self._place(like), entry_dtype(self.dtype)
         return multiply_chain([f.to_sparse(place).astype(dtype, copy=False) for f in self.factors])
 
 
-def _dense_by_rows(operator: LinearOperator, like: Array | None) -> Array:
-    """The matrix, row by row: the transpose applied to the identity of the results."""
-    eye = namespace(operator._place(like)).eye(operator.out_size, dtype=entry_dtype(operator.dtype))
-    rows = operator._apply_transpose(eye.reshape((operator.out_size, *operator.out_shape)))
-    return rows.reshape(operator.shape)
+def _from_right(factors: tuple[LinearOperator, ...], place: Array | None) -> Array:
+    """The matrix of a product: all factors but the last applied to the matrix of the last."""
+    *rest, last = factors
+    dtype = entry_dtype(*[f.dtype for f in factors])
+    rows = last.to_dense(place).astype(dtype, copy=False).T.reshape((last.in_size, *last.out_shape))
+    for factor in reversed(rest):
+        rows = factor._apply(rows)
+    return rows.reshape((last.in_size, size(factors[0].out_shape))).T
 
 
 class Inverse(LinearOperator):

@@ -112,4 +112,6 @@ class Sparse(LinearOperator):
 def _on_columns(map_: Any, x: Array, in_shape: Shape, out_shape: Shape) -> Array:
     """A map of columns (n, k) -> (m, k), applied to x of shape (*rhs, *in_shape)."""
     rhs = x.shape[: x.ndim - len(in_shape)]
+    if 0 in rhs:
+        return x.reshape(rhs + out_shape)
     return map_(x.reshape((size(rhs), size(in_shape))).T).T.reshape(rhs + out_shape)

@@ -47,19 +47,19 @@ class SymTridiagonal(LinearOperator):
         return 5 * self.in_size - 4
 
     def _apply(self, x: Array) -> Array:
+        if is_traced(x) or is_traced(self.d) or is_traced(self.e):
+            return self._apply_traced(x)
         y = self.d * x
-        if is_traced(y):
-            return self._apply_traced(y, x)
         y[..., :-1] += self.e * x[..., 1:]
         y[..., 1:] += self.e * x[..., :-1]
         return y
 
-    def _apply_traced(self, y: Array, x: Array) -> Array:
+    def _apply_traced(self, x: Array) -> Array:
         from linalg.elements.gather import Scatter
 
         above, below = (Ellipsis, slice(None, -1)), (Ellipsis, slice(1, None))
-        y = y + Scatter(self.in_shape, above)._apply(self.e * x[below])
-        return y + Scatter(self.in_shape, below)._apply(self.e * x[above])
+        down, up = (Scatter(self.in_shape, at) for at in (below, above))
+        return self.d * x + up._apply(self.e * x[below]) + down._apply(self.e * x[above])
 
     _apply_transpose = _apply
 

@@ -1,81 +1,15 @@
 """One catalogue of operators, each with the matrix that it should be, built by other means than its own code."""
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import product
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 import linalg
-from linalg.arrays import sparse_module
+from tests.linalg.making import CASES, Case, Maker, block_diagonal, case, moving
 
-
-class Maker:
-    """Makes arrays of one library and dtype, and remembers them as NumPy's."""
-
-    def __init__(self, xp: ModuleType, dtype: Any, seed: int = 0):
-        self.xp, self.dtype, self.rng = xp, np.dtype(dtype), np.random.default_rng(seed)
-
-    def host(self, *shape: int) -> np.ndarray:
-        """Normal random numbers, as a NumPy array."""
-        values = self.rng.normal(size=shape)
-        if self.dtype.kind == "c":
-            values = values + 1j * self.rng.normal(size=shape)
-        return np.asarray(values, self.dtype)
-
-    def well_conditioned(self, *shape: int) -> np.ndarray:
-        """Square matrices far from singular, as a NumPy array."""
-        return np.asarray(self.host(*shape) + 2 * shape[-1] * np.eye(shape[-1]), self.dtype)
-
-    def put(self, x: Any) -> Any:
-        """The same array in the library under test."""
-        return self.xp.asarray(x)
-
-    def put_sparse(self, matrix: Any, kind: str = "csr_matrix") -> Any:
-        host = getattr(scipy.sparse, kind)(matrix)
-        module = sparse_module(self.put(np.zeros(())))
-        return host if module is scipy.sparse else getattr(module, kind)(host)
-
-
-class Case(NamedTuple):
-    """An operator and its matrix, both sides raveled in C order."""
-
-    operator: linalg.LinearOperator
-    matrix: np.ndarray
-
-
-Build = Callable[[Maker], Case]
-CASES: dict[str, Build] = {}
-
-
-def case(build: Build) -> Build:
-    CASES[build.__name__] = build
-    return build
-
-
-def columns(function: Callable[[np.ndarray], Any], in_shape: tuple[int, ...], dtype: Any = float) -> np.ndarray:
-    """The matrix of a function of NumPy arrays, one unit array after the other."""
-    n = int(np.prod(in_shape))
-    out = [np.ravel(function(np.eye(n, dtype=dtype)[k].reshape(in_shape))) for k in range(n)]
-    empty = np.zeros((0, np.size(function(np.zeros(in_shape)))))
-    return (np.array(out) if out else empty).T
-
-
-def block_diagonal(matrices: list[np.ndarray]) -> np.ndarray:
-    return np.asarray(scipy.linalg.block_diag(*matrices))
-
-
-def moving(name: str, operator: Callable[[Maker], linalg.LinearOperator], function: Callable[[np.ndarray], Any]) -> None:
-    """Enter an operator that holds no numbers, with the NumPy function that it stands for."""
-    def build(a: Maker) -> Case:
-        made = operator(a)
-        return Case(made, columns(function, made.in_shape))
-
-    CASES[name] = build
-
+__all__ = ["CASES", "Case", "Maker"]
 
 # ---- identity, zero, scaling, diagonal
 
@@ -225,7 +159,8 @@ def sym_tridiagonal_two(a: Maker) -> Case:
 
 def einsum_case(name: str, subscripts: str, position: int, **lengths: int) -> None:
     def build(a: Maker) -> Case:
-        terms, target = subscripts.split("->")[0].split(","), subscripts.split("->")[1]
+        left, target = subscripts.split("->")
+        terms = left.split(",")
         shapes = [tuple(lengths[i] for i in term) for term in terms]
         operands = [a.host(*shape) for shape in shapes]
         others = [o for k, o in enumerate(operands) if k != position]
@@ -250,6 +185,7 @@ def einsum_matrix(terms: list[str], target: str, operands: list[np.ndarray], pos
 
 
 einsum_case("left", "ij,jk->ik", 1, i=2, j=3, k=2)
+einsum_case("square", "bij,jk->bik", 1, b=1, i=3, j=3, k=2)
 einsum_case("right", "ij,jk->ik", 0, i=2, j=3, k=2)
 einsum_case("batch", "bij,bj->bi", 1, b=2, i=3, j=2)
 einsum_case("outer", "i,j->ij", 0, i=2, j=3)
@@ -267,7 +203,8 @@ moving("permute", lambda _: linalg.Permute((2, 3, 4), (2, 0, 1)), lambda x: x.tr
 moving("permute_negative", lambda _: linalg.Permute((2, 3), (-1, 0)), lambda x: x.T)
 moving("permute_scalar", lambda _: linalg.Permute((), ()), lambda x: x)
 moving("cast", lambda a: linalg.Cast((2, 2), a.dtype, a.dtype), lambda x: x)
-for _i, _o in [((3,), (2, 3)), ((2, 1), (2, 3)), ((), (2, 2)), ((1, 3, 1), (4, 2, 3, 2)), ((3,), (0, 3)), ((1, 3), (0, 3)), ((), ())]:
+for _i, _o in [((3,), (2, 3)), ((2, 1), (2, 3)), ((), (2, 2)), ((1, 3, 1), (4, 2, 3, 2)), ((3,), (0, 3)), ((1, 3), (0, 3)),
+               ((), ())]:
     moving(f"broadcast_{_i}_{_o}", lambda _, i=_i, o=_o: linalg.Broadcast(i, o), lambda x, o=_o: np.broadcast_to(x, o))
 for _i, _axes, _keep in [((2, 3), (0,), False), ((2, 3, 4), (0, -1), False), ((2, 3, 4), (1,), True), ((2, 3), (0, 1), False),
                          ((0, 3), (0,), False), ((2, 0, 3), (1,), True), ((2, 3), (), False), ((), (), False)]:

@@ -97,7 +97,8 @@ def test_merging_goes_on_to_the_neighbours() -> None:
     assert Inverse(M44) @ chain is D4
     assert type((D4 @ Permute(FLAT, (0,))) @ (Permute(FLAT, (0,)) @ D4)) is Diagonal
     assert (M44 @ D4 @ S44 @ TWO).factors[-1].dtype == np.float64  # type: ignore[attr-defined]
-    assert -(-LEFT) is LEFT
+    negative = -LEFT
+    assert -negative is LEFT
 
 
 def test_products_are_flat() -> None:

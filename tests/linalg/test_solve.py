@@ -70,7 +70,7 @@ def singular_operators(xp: ModuleType) -> dict[str, LinearOperator]:
 def test_singular(name: str, xp: ModuleType) -> None:
     operator = singular_operators(xp)[name]
     for a in (operator, operator.T):
-        with pytest.raises(np.linalg.LinAlgError, match="singular: .*"):
+        with pytest.raises(np.linalg.LinAlgError, match=r"^singular: "):
             solve(a, xp.ones((2, *a.out_shape)))
 
 
@@ -136,8 +136,9 @@ def test_libraries_do_not_mix(gpu: ModuleType) -> None:
             solve(a, gpu.ones(2))
 
 
-@pytest.mark.parametrize("a", [Identity((2,)), Scaling(2, (2,)), Dense(2 * np.eye(2)), SymTridiagonal(np.array([2, 2]), np.array([0])),
-                               Sparse(2 * scipy.sparse.eye(2)), Reshape((2,), (2,)), CumulativeSum((2,))], ids=repr)
+@pytest.mark.parametrize("a", [Identity((2,)), Scaling(2, (2,)), Dense(2 * np.eye(2)),
+                               SymTridiagonal(np.array([2, 2]), np.array([0])), Sparse(2 * scipy.sparse.eye(2)),
+                               Reshape((2,), (2,)), CumulativeSum((2,))], ids=repr)
 def test_integers_become_float64(a: LinearOperator) -> None:
     for b in (np.array([2, 4]), [2, 4], np.array([True, False])):
         x = solve(a, b)

@@ -1,0 +1,6 @@
+"""``python -m gpuad``."""
+import sys
+
+from gpuad.cli import main
+
+sys.exit(main())

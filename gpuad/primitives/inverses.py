@@ -1,0 +1,204 @@
+"""Linear systems, inverses, determinants and matrix powers; every function takes stacks of matrices (…, m, n), as NumPy's do."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpuad.dispatch import implements
+from gpuad.primitive import MultiOutput, Primitive
+from gpuad.primitives.decompositions import singular_values
+from gpuad.primitives.elementwise import value_of
+from gpuad.primitives.matrices import adjoint, adjoining, inner_product, transposing
+from gpuad.primitives.products import matmul
+from gpuad.primitives.shapes import broadcast_to, refuse_options, reshape
+from linalg import AxisSum, Broadcast, Diagonal, ImaginaryPart, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero
+from linalg.arrays import Array, Shape, is_array, namespace, solve_matrices
+from linalg.association import multiply_chain
+
+
+# ---- solve and inv
+
+def _solve_left(shape: Shape, x: Array, a: Array, _b: Any) -> LinearOperator:
+    """dx = −A⁻¹ dA x."""
+    full = (*x.shape[:-2], *shape[-2:])
+    effect = -Inverse(LeftProduct(a, x.shape)) @ RightProduct(x, full)
+    return effect if full == shape else effect @ Broadcast(shape, full)
+
+
+def _solve_right(shape: Shape, _x: Any, a: Array, _b: Any) -> LinearOperator:
+    """dx = A⁻¹ db."""
+    return Inverse(LeftProduct(a, shape))
+
+
+_solve = Primitive("solve", solve_matrices, _solve_left, _solve_right)
+
+
+@implements(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    """x with a x = b; b is a vector if it has one axis, else a stack of matrices."""
+    a, b = (x if is_array(x) else np.asarray(x) for x in (a, b))
+    vector = b.ndim == 1
+    columns = reshape(b, (*b.shape, 1)) if vector else b
+    batch = np.broadcast_shapes(a.shape[:-2], columns.shape[:-2])
+    x = _solve(a, broadcast_to(columns, (*batch, *columns.shape[-2:])))
+    return reshape(x, x.shape[:-1]) if vector else x
+
+
+def _inv_rule(shape: Shape, y: Array, _a: Any) -> LinearOperator:
+    """dA⁻¹ = −A⁻¹ dA A⁻¹."""
+    return -(LeftProduct(y, shape) @ RightProduct(y, shape))
+
+
+inv = implements(np.linalg.inv)(Primitive("inv", np.linalg.inv, _inv_rule))
+
+
+# ---- determinants
+
+def _cofactors_of(a: Array) -> Array:
+    """det(A) A⁻ᵀ through A = U S Vᴴ: right for singular matrices too."""
+    xp = namespace(a)
+    u, s, vh = xp.linalg.svd(a, full_matrices=False)
+    n = a.shape[-1]
+    others = xp.where(xp.eye(n, dtype=bool), xp.ones((), s.dtype), s[..., None, :]).prod(axis=-1)
+    sign = xp.linalg.det(u) * xp.linalg.det(vh)
+    return sign[..., None, None] * ((u.conj() * others[..., None, :]) @ vh.conj())
+
+
+def _cofactors_rule(shape: Shape, y: Array, a: Array) -> LinearOperator:
+    """C = det(A) A⁻ᵀ: dC = C ⟨A⁻ᵀ, dA⟩ − A⁻ᵀ dAᵀ C. At a singular matrix this does not exist in finite form, and inv says so."""
+    w = namespace(a).linalg.inv(a).swapaxes(-1, -2)
+    one_each = (*shape[:-2], 1, 1)
+    trace = AxisSum(shape, (-2, -1), keepdims=True) @ Diagonal(w, shape)
+    return Diagonal(y, shape) @ Broadcast(one_each, shape) @ trace - LeftProduct(w, shape) @ RightProduct(y, shape) @ transposing(shape)
+
+
+cofactors = Primitive("cofactors", _cofactors_of, _cofactors_rule)
+
+
+def _det_rule(shape: Shape, _y: Any, a: Array) -> LinearOperator:
+    """d det A = ⟨cofactors of A, dA⟩."""
+    return inner_product(cofactors(a), shape)
+
+
+det = implements(np.linalg.det)(Primitive("det", np.linalg.det, _det_rule))
+"""The determinant. Its first derivative is right at singular matrices too; second ones need the inverse there, and raise LinAlgError."""
+
+
+def _sign_rule(shape: Shape, y: tuple[Array, Array], a: Array) -> LinearOperator:
+    """d sign = i sign Im tr(A⁻¹ dA) for complex A, 0 for real A."""
+    sign = y[0]
+    if a.dtype.kind != "c":
+        return Zero(shape, sign.shape)
+    w = namespace(a).linalg.inv(a).swapaxes(-1, -2)
+    return Diagonal(1j * sign, sign.shape) @ ImaginaryPart(sign.shape) @ inner_product(w, shape)
+
+
+def _log_rule(shape: Shape, y: tuple[Array, Array], a: Array) -> LinearOperator:
+    """d log|det A| = Re tr(A⁻¹ dA)."""
+    trace = inner_product(namespace(a).linalg.inv(a).swapaxes(-1, -2), shape)
+    return RealPart(y[0].shape) @ trace if a.dtype.kind == "c" else trace
+
+
+_slogdet = MultiOutput("slogdet", np.linalg.slogdet, [_sign_rule], [_log_rule])
+SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
+
+
+@implements(np.linalg.slogdet)
+def slogdet(a: Any) -> Any:
+    """Sign and logarithm of the absolute value of the determinant; the sign of a real one is constant."""
+    sign, log = _slogdet(a)
+    return SlogdetResult(sign if a.dtype.kind == "c" else value_of(sign), log)
+
+
+# ---- pseudoinverse and least squares
+
+def _pinv_rule(shape: Shape, y: Array, a: Array, **_options: Any) -> LinearOperator:
+    """dA⁺ = −A⁺ dA A⁺ + A⁺A⁺ᴴ dAᴴ (I − A A⁺) + (I − A⁺A) dAᴴ A⁺ᴴA⁺, at constant rank (Golub & Pereyra, 1973)."""
+    yh = adjoint(y)
+    turned = adjoining(shape, a.dtype)
+    m, n = shape[-2:]
+    flipped = (*shape[:-2], n, m)
+    xp = namespace(a, y)
+    result = -(LeftProduct(y, (*shape[:-2], m, m)) @ RightProduct(y, shape))
+    if m > 1:
+        beside = RightProduct(xp.eye(m, dtype=y.dtype) - a @ y, flipped)
+        result = result + LeftProduct(y @ yh, flipped) @ beside @ turned
+    if n > 1:
+        beside = LeftProduct(xp.eye(n, dtype=y.dtype) - y @ a, flipped)
+        result = result + beside @ RightProduct(yh @ y, flipped) @ turned
+    return result
+
+
+def _pinv_value(a: Array, **options: Any) -> Array:
+    return np.linalg.pinv(a, **options)
+
+
+_pinv = Primitive("pinv", _pinv_value, _pinv_rule)
+_NO_VALUE = np._NoValue  # type: ignore[attr-defined]
+
+
+@implements(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NO_VALUE) -> Any:
+    """The Moore–Penrose inverse. Its differential holds where the rank is constant around a."""
+    options = {"rcond": rcond, "hermitian": hermitian or None, "rtol": None if rtol is _NO_VALUE else rtol}
+    return _pinv(a, **{k: v for k, v in options.items() if v is not None})
+
+
+@implements(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    """(x, residuals, rank, singular values) with x = A⁺ b, the shortest of the least-squares solutions."""
+    a, b = (x if is_array(x) else np.asarray(x) for x in (a, b))
+    if rcond is None:
+        rcond = float(np.finfo(np.result_type(a.dtype, b.dtype)).eps) * max(a.shape)
+    x = matmul(pinv(a, rcond), b)
+    s = singular_values(a)
+    largest = s.max() if s.size else 0
+    rank = int((s > rcond * largest).sum())
+    full = rank == a.shape[1] < a.shape[0]
+    residuals = np.sum(np.square(np.abs(b - matmul(a, x))), axis=0) if full else namespace(x).zeros((0,), dtype=s.dtype)
+    return x, (reshape(residuals, (1,)) if residuals.ndim == 0 else residuals), rank, s
+
+
+# ---- powers and chains
+
+@implements(np.linalg.matrix_power)
+def matrix_power(a: Any, n: int) -> Any:
+    """Aⁿ by repeated squaring; negative n through the inverse."""
+    if not isinstance(n, (int, np.integer)):
+        raise TypeError(f"matrix_power expected an integer exponent, got {type(n).__name__}")
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"matrix_power expected square matrices (…, n, n), got shape {a.shape}")
+    if n == 0:
+        xp = namespace(a)
+        return xp.broadcast_to(xp.eye(a.shape[-1], dtype=a.dtype), a.shape).copy()
+    base, n = (inv(a), -n) if n < 0 else (a, n)
+    result = None
+    while n:
+        if n & 1:
+            result = base if result is None else matmul(result, base)
+        n >>= 1
+        base = matmul(base, base) if n else base
+    return result
+
+
+@implements(np.linalg.multi_dot)
+def multi_dot(arrays: Any, *, out: Any = None) -> Any:
+    """The product of a chain of matrices in the cheapest order; the first and the last may be vectors."""
+    refuse_options("multi_dot", out=out)
+    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
+    if len(arrays) < 2:
+        raise ValueError(f"multi_dot expected at least two arrays, got {len(arrays)}")
+    row, column = arrays[0].ndim == 1, arrays[-1].ndim == 1
+    matrices = list(arrays)
+    if row:
+        matrices[0] = np.reshape(arrays[0], (1, arrays[0].size))
+    if column:
+        matrices[-1] = np.reshape(arrays[-1], (arrays[-1].size, 1))
+    if any(m.ndim != 2 for m in matrices):
+        raise np.linalg.LinAlgError(f"multi_dot expected matrices with two axes, got shapes {[a.shape for a in arrays]}")
+    product = multiply_chain(matrices)
+    return reshape(product, (() if row else product.shape[:1]) + (() if column else product.shape[1:]))
+
+
+__all__ = ["cofactors", "det", "inv", "lstsq", "matrix_power", "multi_dot", "pinv", "slogdet", "solve"]

@@ -1,0 +1,257 @@
+"""Functions that join arrays, split them, and put entries in between."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from gpuad.dispatch import implements
+from gpuad.primitive import Variadic, linear
+from gpuad.primitives.shapes import moveaxis, ravel, refuse_options, reshape, take
+from linalg import Scatter
+from linalg.arrays import Array, Shape, is_array, namespace
+
+
+def _piece(position: int, in_shape: Shape, _y: Any, *_arrays: Any, axis: int, starts: Sequence[int], shape: Shape) -> Any:
+    here = slice(starts[position], starts[position] + in_shape[axis])
+    return Scatter(shape, (slice(None),) * axis + (here,))
+
+
+def _join(*arrays: Array, axis: int, **_layout: Any) -> Array:
+    return np.concatenate(arrays, axis)
+
+
+_concatenate = Variadic("concatenate", _join, _piece)
+
+
+@implements(np.concatenate, np.concat)
+def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None, *, dtype: Any = None,
+                casting: str = "same_kind") -> Any:
+    """Arrays joined along an axis: every piece is a block of its own."""
+    refuse_options("concatenate", out=out, dtype=dtype)
+    if axis is None:
+        arrays, axis = [np.ravel(a) for a in arrays], 0
+    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
+    axis = normalize_axis_index(axis, arrays[0].ndim)
+    ends = np.cumsum([a.shape[axis] for a in arrays]).tolist()
+    shape = (*arrays[0].shape[:axis], ends[-1], *arrays[0].shape[axis + 1:])
+    return _concatenate(*arrays, axis=axis, starts=[0, *ends[:-1]], shape=shape)
+
+
+@implements(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Arrays joined along a new axis."""
+    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
+    if len({a.shape for a in arrays}) != 1:
+        raise ValueError(f"stack expected arrays of one shape, got {[a.shape for a in arrays]}")
+    refuse_options("stack", out=out, dtype=dtype)
+    return concatenate([np.expand_dims(a, axis) for a in arrays], normalize_axis_index(axis, arrays[0].ndim + 1))
+
+
+@implements(np.vstack)
+def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Arrays joined along the first axis, rows first."""
+    return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
+
+
+@implements(np.hstack)
+def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    """Arrays joined along the second axis (the first for arrays of one axis)."""
+    arrays = [np.atleast_1d(a) for a in tup]
+    return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, dtype=dtype)
+
+
+@implements(np.dstack)
+def dstack(tup: Sequence[Any]) -> Any:
+    """Arrays joined along the third axis."""
+    return concatenate([np.atleast_3d(a) for a in tup], 2)
+
+
+@implements(np.column_stack)
+def column_stack(tup: Sequence[Any]) -> Any:
+    """Vectors as the columns of a matrix."""
+    return concatenate([a if np.ndim(a) > 1 else np.reshape(a, (np.size(a), 1)) for a in tup], 1)
+
+
+@implements(np.array_split)
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Pieces along an axis, of lengths that may differ by one."""
+    axis = normalize_axis_index(axis, ary.ndim)
+    n = ary.shape[axis]
+    if isinstance(indices_or_sections, (int, np.integer)):
+        whole, extra = divmod(n, int(indices_or_sections))
+        sections = [whole + 1] * extra + [whole] * (int(indices_or_sections) - extra)
+        cuts = np.cumsum(sections)[:-1].tolist()
+    else:
+        cuts = list(indices_or_sections)
+    lead = (slice(None),) * axis
+    return [ary[(*lead, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, n], strict=True)]
+
+
+@implements(np.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Pieces of equal length along an axis, or cut at given places."""
+    if isinstance(indices_or_sections, (int, np.integer)) and ary.shape[axis] % indices_or_sections:
+        raise ValueError(f"split: axis {axis} of shape {ary.shape} does not divide into {indices_or_sections} equal parts")
+    return array_split(ary, indices_or_sections, axis)
+
+
+@implements(np.hsplit)
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Split along the second axis (the first for arrays of one axis)."""
+    return split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1)
+
+
+@implements(np.vsplit)
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+    """Split along the first axis."""
+    return split(ary, indices_or_sections, 0)
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """Entries rotated along axes."""
+    if axis is None:
+        return reshape(roll(ravel(a), shift, 0), a.shape)
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    for s, ax in zip(shifts.ravel(), axes.ravel(), strict=True):
+        n = a.shape[ax]
+        k = int(s) % n if n else 0
+        whole = (slice(None),) * normalize_axis_index(int(ax), a.ndim)
+        a = concatenate([a[(*whole, slice(n - k, None))], a[(*whole, slice(None, n - k))]], int(ax)) if k else a
+    return a
+
+
+@implements(np.unstack)
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+    """The arrays that lie along an axis, which disappears."""
+    return tuple(moveaxis(x, axis, 0))
+
+
+@implements(np.block)
+def block(arrays: Any) -> Any:
+    """One array from nested lists of blocks: the innermost lists are joined along the last axis."""
+    depth = _depth(arrays)
+    return _block(arrays, depth, max(depth, _most_axes(arrays)))
+
+
+def _depth(blocks: Any) -> int:
+    return 1 + max(map(_depth, blocks)) if isinstance(blocks, list) else 0
+
+
+def _most_axes(blocks: Any) -> int:
+    return max(map(_most_axes, blocks)) if isinstance(blocks, list) else np.ndim(blocks)
+
+
+def _block(blocks: Any, depth: int, ndim: int) -> Any:
+    if isinstance(blocks, list):
+        return concatenate([_block(b, depth - 1, ndim) for b in blocks], -depth)
+    a = blocks if is_array(blocks) else np.asarray(blocks)
+    return np.reshape(a, (1,) * (ndim - a.ndim) + a.shape)
+
+
+@implements(np.append)
+def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+    """Values joined at the end of an axis (of the raveled arrays by default)."""
+    return concatenate([arr, values], axis)
+
+
+@implements(np.delete)
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    """The entries that remain when those at ``obj`` are taken away."""
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    axis = normalize_axis_index(axis, arr.ndim)
+    return take(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
+
+
+@implements(np.insert)
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    """Values put in front of the entries at ``obj``."""
+    arr, values = (x if is_array(x) else np.asarray(x) for x in (arr, values))
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    axis = normalize_axis_index(axis, arr.ndim)
+    n = arr.shape[axis]
+    places = np.insert(np.arange(n), obj, _new_places(n, obj, values, arr.ndim, axis))
+    lengths = list(arr.shape)
+    lengths[axis] = len(places) - n
+    if np.ndim(obj) == 0 and not isinstance(obj, slice):
+        values = moveaxis(reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape), 0, axis)
+    return take(concatenate([arr, np.broadcast_to(values, tuple(lengths))], axis), places, axis)
+
+
+def _new_places(n: int, obj: Any, values: Any, ndim: int, axis: int) -> Any:
+    """Where the inserted entries stand once they are joined to the n old ones."""
+    if np.ndim(obj) == 0 and not isinstance(obj, slice):
+        count = values.shape[0] if values.ndim == ndim else 1
+    else:
+        count = len(range(*obj.indices(n))) if isinstance(obj, slice) else _count(obj)
+        if count == 1 and values.ndim == ndim:
+            count = values.shape[axis]
+    return np.arange(n, n + count)
+
+
+def _count(obj: Any) -> int:
+    obj = np.asarray(obj)
+    return int(obj.sum()) if obj.dtype == bool else obj.size
+
+
+@implements(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    """Coordinates along axes as arrays over the grid."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid expected indexing 'xy' or 'ij', got {indexing!r}")
+    n = len(xi)
+    order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
+    spread = [np.reshape(x, tuple(-1 if i == k else 1 for i in range(n))) for x, k in zip(xi, order, strict=True)]
+    return tuple(spread) if sparse else tuple(np.broadcast_arrays(*spread))
+
+
+@implements(np.ediff1d)
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """Differences of neighbours in the raveled array, with entries put in front and behind."""
+    flat = np.ravel(ary)
+    parts = [to_begin, flat[1:] - flat[:-1], to_end]
+    return concatenate([np.ravel(p) for p in parts if p is not None])
+
+
+# ---- padding
+
+_GATHERED = ("edge", "reflect", "symmetric", "wrap")
+
+
+@implements(np.pad)
+def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    """Entries added at both ends of every axis: constants, or copies of other entries (edge, reflect, symmetric, wrap)."""
+    widths = _pairs(pad_width, array.ndim)
+    if mode == "constant":
+        return _pad_constant(array, widths, options.pop("constant_values", 0), options)
+    if mode not in _GATHERED or options.get("reflect_type", "even") != "even":
+        raise TypeError(f"pad: mode {mode!r} with {options} has no differential in gpuad; use one of constant, "
+                        f"{', '.join(_GATHERED)} (reflect_type 'even')")
+    for axis, width in enumerate(widths):
+        if width != (0, 0):
+            array = take(array, np.pad(np.arange(array.shape[axis]), width, mode, **options), axis)
+    return array
+
+
+def _pairs(widths: Any, ndim: int) -> list[tuple[Any, Any]]:
+    if isinstance(widths, dict):
+        by_axis = {normalize_axis_index(axis, ndim): width for axis, width in widths.items()}
+        return [tuple(np.broadcast_to(by_axis.get(i, 0), 2).tolist()) for i in range(ndim)]
+    return [tuple(pair) for pair in np.broadcast_to(widths, (ndim, 2)).tolist()]
+
+
+def _pad_constant(array: Any, widths: list[tuple[int, int]], values: Any, options: dict[str, Any]) -> Any:
+    if options:
+        raise ValueError(f"pad: mode 'constant' does not take the keyword arguments {sorted(options)}")
+    shape = tuple(a + n + b for (a, b), n in zip(widths, array.shape, strict=True))
+    inside = tuple(slice(a, a + n) for (a, _), n in zip(widths, array.shape, strict=True))
+    padded = linear(array, operator=Scatter(shape, inside))
+    if is_array(values) or np.any(values):
+        frame = namespace(array).zeros(array.shape, dtype=array.dtype)
+        padded = padded + np.pad(frame, widths, constant_values=values)
+    return padded

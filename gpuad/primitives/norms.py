@@ -1,0 +1,109 @@
+"""Norms of vectors and matrices.
+
+At zero, where a norm has a kink, the derivative is 0, the mean over all directions. In ties of an extreme (order inf, or 1 for
+matrices) the entries share it equally.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from gpuad.dispatch import implements
+from gpuad.primitive import Primitive
+from gpuad.primitives import reductions
+from gpuad.primitives.decompositions import singular_values
+from gpuad.primitives.elementwise import absolute, value_of
+from gpuad.primitives.shapes import expand_dims, moveaxis, ravel
+from linalg import AxisSum, Diagonal, LinearOperator, RealPart
+from linalg.arrays import Array, Shape, namespace
+
+
+def _norm_value(x: Array, p: float, axes: Shape, keepdims: bool) -> Array:
+    if len(axes) == 1:
+        return np.linalg.norm(x, p, axes[0], keepdims)
+    magnitudes = np.abs(x)
+    if p == 2:
+        return np.sqrt((magnitudes * magnitudes).sum(axis=axes, keepdims=keepdims))
+    return (magnitudes ** p).sum(axis=axes, keepdims=keepdims) ** (1 / p)
+
+
+def _norm_rule(shape: Shape, y: Array, x: Array, p: float, axes: Shape, keepdims: bool) -> LinearOperator:
+    """d‖x‖ = Σ Re(x̄ dx) |x|ᵖ⁻² / ‖x‖ᵖ⁻¹."""
+    xp = namespace(x)
+    total = AxisSum(shape, axes, keepdims)
+    norm = y.reshape(total._kept)
+    norm = xp.where(norm == 0, xp.ones((), dtype=norm.dtype), norm)
+    share = x.conj() / norm
+    if p != 2:
+        r = absolute(x)
+        share = share * (xp.where(r == 0, xp.ones((), dtype=r.dtype), r) / norm) ** (p - 2)
+    element = total @ Diagonal(share, shape)
+    return RealPart(element.out_shape) @ element if x.dtype.kind == "c" else element
+
+
+_norm = Primitive("norm", _norm_value, _norm_rule)
+
+
+@implements(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """The norm of the whole array, of vectors along one axis, or of matrices along two; every order that NumPy has."""
+    if axis is None:
+        if ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1):
+            return _norm(x, p=2, axes=tuple(range(-x.ndim, 0)), keepdims=bool(keepdims))
+        axis = tuple(range(x.ndim))
+    axes = tuple(a - x.ndim for a in normalize_axis_tuple(axis, x.ndim))
+    if len(axes) == 1:
+        return _vector(x, 2 if ord is None else ord, axes, bool(keepdims))
+    if len(axes) == 2:
+        return _matrix(x, "fro" if ord is None else ord, axes, bool(keepdims))
+    raise ValueError(f"norm expected one or two axes (ord={ord!r}), got {axes}")
+
+
+def _vector(x: Any, p: Any, axes: Shape, keepdims: bool) -> Any:
+    if isinstance(p, str):
+        raise ValueError(f"norm: order {p!r} is one of matrices, got vectors along axis {axes}")
+    if p == np.inf:
+        return reductions.max(absolute(x), axes, keepdims=keepdims)
+    if p == -np.inf:
+        return reductions.min(absolute(x), axes, keepdims=keepdims)
+    if p == 0:
+        return (value_of(x) != 0).sum(axis=axes, keepdims=keepdims).astype(absolute(value_of(x)).dtype)
+    if p == 1:
+        return reductions.sum(absolute(x), axes, keepdims=keepdims)
+    return _norm(x, p=p, axes=axes, keepdims=keepdims)
+
+
+def _matrix(x: Any, ord: Any, axes: Shape, keepdims: bool) -> Any:
+    if ord in ("fro", "f"):
+        return _norm(x, p=2, axes=axes, keepdims=keepdims)
+    rows, columns = axes
+    if ord in (1, -1, np.inf, -np.inf):
+        first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
+        sums = reductions.sum(absolute(x), first, keepdims=True)
+        result = (reductions.max if ord > 0 else reductions.min)(sums, second, keepdims=True)
+        return result if keepdims else np.squeeze(result, axes)
+    if ord not in ("nuc", 2, -2):
+        raise ValueError(f"norm: expected an order of matrices ('fro', 'nuc', ±1, ±2, ±inf), got {ord!r}")
+    s = singular_values(moveaxis(x, axes, (-2, -1)))
+    result = {"nuc": reductions.sum, 2: reductions.max, -2: reductions.min}[ord](s, -1)
+    return expand_dims(result, tuple(sorted(a % x.ndim for a in axes))) if keepdims else result
+
+
+@implements(np.linalg.vector_norm)
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """The norm of vectors along axes: of the raveled array, or of the entries along several axes taken as one."""
+    if axis is None and not keepdims:
+        return _vector(ravel(x), ord, (-1,), False)
+    axes = tuple(range(-x.ndim, 0)) if axis is None else tuple(a - x.ndim for a in normalize_axis_tuple(axis, x.ndim))
+    return _vector(x, ord, axes, bool(keepdims))
+
+
+@implements(np.linalg.matrix_norm)
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """The norm of matrices along the last two axes."""
+    return _matrix(x, ord, (-2, -1), bool(keepdims))
+
+
+__all__ = ["matrix_norm", "norm", "vector_norm"]
