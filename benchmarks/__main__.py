@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from benchmarks import acceptance, machine, report, worker
+from benchmarks.networks import described
 from benchmarks.workloads import Record
 from linalg import arrays
 
@@ -22,7 +23,7 @@ def main():
                 continue
             records.append(Record(**line))
             report.show(report.table(records[-1]))
-    conclude(facts | {"other programs": str(others)}, records, options)
+    conclude(facts | {"other programs": str(others), "networks": described()}, records, options)
 
 
 def parse():
@@ -36,7 +37,7 @@ def parse():
 
 
 def counts(text):
-    """Thread counts, without those for which this process has too few cores."""
+    """Thread counts, none above the number of cores that this process may use."""
     found = sorted({min(int(part), machine.cores()) for part in text.split(",")})
     if found[0] < 1:
         raise argparse.ArgumentTypeError(f"expected positive numbers as in 1,2, got {text}")

@@ -37,6 +37,7 @@ PROMISES = [
     Promise(f"{SMALL} at most 0.2 × HIPS/autograd", SMALL, "gpuad", "HIPS/autograd", 0.2, threads=1),
     Promise(f"{SMALL} less than PyTorch eager", SMALL, "gpuad", "PyTorch eager", 1.0, threads=1),
     Promise(f"{MEDIUM} at most 1.15 × by hand", MEDIUM, "gpuad", "by hand", 1.15),
+    # Linear in the length; the allowance is for the memory of 100,000 rows, which no cache holds.
     Promise("chain of 100,000: an operation at most 1.5 × its time in one of 1,000", "chain",
             "gpuad, 100,000 operations", "gpuad, 1,000 operations", 1.5, threads=1),
 ]

@@ -32,12 +32,13 @@ def forward(params, X, Y):
 
 
 class Preallocated:
-    """The same pass into buffers that are allocated once: what a plan has to reach."""
+    """The same pass into buffers that are allocated once, with NumPy's quickest calls: what a plan has to reach."""
 
     def __init__(self, xp, params, X, Y):
         self.xp, self.params, self.X, self.Y = xp, params, X, Y
         self.outputs = [xp.empty((len(X), len(b)), dtype=X.dtype) for _W, b in params]
         self.errors = [xp.empty_like(h) for h in self.outputs]
+        self.ones = xp.ones(len(X), X.dtype)
         self.gradients = [(xp.empty_like(W), xp.empty_like(b)) for W, b in params]
 
     def __call__(self):
@@ -52,7 +53,7 @@ class Preallocated:
     def forward(self):
         h, last = self.X, self.outputs[-1]
         for (W, b), out in zip(self.params, self.outputs, strict=True):
-            h = self.xp.matmul(h, W, out=out)
+            h = self.xp.dot(h, W, out=out)
             h += b
             if h is not last:
                 self.xp.tanh(h, h)
@@ -61,11 +62,11 @@ class Preallocated:
     def backward(self, i):
         h, xp = self.outputs[i - 1], self.xp
         self.gradient(i, h)
-        below = xp.matmul(self.errors[i], self.params[i][0].T, out=self.errors[i - 1])
+        below = xp.dot(self.errors[i], self.params[i][0].T, out=self.errors[i - 1])
         h *= h
         below *= xp.subtract(1, h, h)
 
     def gradient(self, i, h):
         W, b = self.gradients[i]
-        self.xp.matmul(h.T, self.errors[i], out=W)
-        self.xp.add.reduce(self.errors[i], 0, None, b)
+        self.xp.dot(h.T, self.errors[i], out=W)
+        self.xp.dot(self.ones, self.errors[i], out=b)

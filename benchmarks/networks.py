@@ -33,6 +33,11 @@ NETWORKS = [
 ]
 
 
+def described():
+    batches = ", ".join(f"{network.batch} for {network.name}" for network in NETWORKS)
+    return f"tanh, linear last layer, mean squared error, float32; value and gradient; batch {batches}"
+
+
 def loss_over(np):
     """The loss as a user writes it, over any namespace that has tanh and mean."""
 

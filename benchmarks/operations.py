@@ -70,6 +70,7 @@ def numpy_like(name, module, namespace):
         arrays = lambda result: [np.asarray(x) for x in (result[0], *result[1])]
         return Contestant(name, lambda: function(*data), arrays, operations=length)
 
+    build.__name__ = name
     return build
 
 

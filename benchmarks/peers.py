@@ -148,5 +148,5 @@ def contestants(builders, *arguments):
         try:
             present.append(build(*arguments))
         except Missing as reason:
-            missing[build.__name__] = str(reason)
+            missing[build.__name__.replace("_", " ")] = str(reason)
     return present, missing

@@ -47,23 +47,17 @@ def counted(threads):
 
 def duration(rounds):
     """Median and quartiles in the median's unit."""
-    median = quartiles(rounds)[0]
-    unit, scale = next(((u, s) for u, s in (("s", 1), ("ms", 1e3), ("µs", 1e6)) if median * s >= 1), ("ns", 1e9))
-    return spread([t * scale for t in rounds], f" {unit}")
+    found = quartiles(rounds)
+    unit, scale = next(((u, s) for u, s in (("s", 1), ("ms", 1e3), ("µs", 1e6)) if found[0] * s >= 1), ("ns", 1e9))
+    return spread([t * scale for t in found], f" {unit}")
 
 
 def multiple(rounds, others):
-    if rounds is others:
-        return "1"
-    return between(ratio(rounds, others))
+    return "1" if rounds is others else spread(ratio(rounds, others))
 
 
-def spread(values, unit):
-    return between(quartiles(values), unit)
-
-
-def between(found, unit=""):
-    median, low, high = (f"{x:.0f}" if x >= 100 else f"{x:.3g}" for x in found)
+def spread(found, unit=""):
+    median, low, high = (f"{x:.{2 if x < 10 else 1 if x < 100 else 0}f}" for x in found)
     return f"{median}{unit} ({low}–{high})"
 
 

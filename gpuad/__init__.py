@@ -1,9 +1,12 @@
 """gpuad: reverse-mode automatic differentiation of NumPy and CuPy programs by linear algebra."""
-from gpuad import operators as _operators  # noqa: F401  (attaches the operators of traced arrays)
+from gpuad import cupy, numpy
 from gpuad import namespace as _namespace  # noqa: F401
-from gpuad import numpy as numpy
+from gpuad import operators as _operators  # noqa: F401  (attaches the operators of traced arrays)
 from gpuad import primitives as _primitives  # noqa: F401
+from gpuad.custom import primitive
+from gpuad.dual import Dual
 from gpuad.errors import ArrayConversionError, LeakedTraceError, NotDifferentiableError
+from gpuad.testing import check_grads
 from gpuad.transforms import (
     elementwise_grad,
     grad,
@@ -18,3 +21,9 @@ from gpuad.transforms import (
 )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "linearize", "elementwise_grad", "stop_gradient",
+    "primitive", "check_grads", "Dual", "numpy", "cupy",
+    "ArrayConversionError", "LeakedTraceError", "NotDifferentiableError",
+]

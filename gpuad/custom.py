@@ -91,7 +91,8 @@ class UserPrimitive(Primitive):
     def _refuse_hidden(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise where a traced array comes in a way in which its derivative would be lost."""
         inside: list[Any] = [a for a in args if not is_array(a)]
-        if (inside or kwargs) and any(type(x) is TracedArray for x in optree.tree_leaves((inside, kwargs))):
+        leaves: list[Any] = optree.tree_leaves([inside, kwargs]) if inside or kwargs else []  # type: ignore[arg-type]
+        if any(type(x) is TracedArray for x in leaves):
             raise TypeError(f"{self.name}: expected traced arrays as positional arguments, got one inside a container or by "
                             "keyword; pass it by position, a container's entries one by one")
 
@@ -114,8 +115,8 @@ class UserPrimitive(Primitive):
         """For each result, the elements that the user's differential gives."""
         for out in outs:
             if out.dtype.kind not in "fc":
-                raise TypeError(f"{self.name}: expected floating-point or complex results to differentiate, got dtype {out.dtype}; "
-                                "convert them with .astype(float)")
+                raise TypeError(f"{self.name}: expected floating-point or complex results to differentiate, got dtype "
+                                f"{out.dtype}; convert them with .astype(float)")
         shown = [_read_only(a) for a in args]
         views = tuple(map(_read_only, outs))
         rows = self.differential(views if isinstance(y, tuple) else views[0], *shown, **kwargs)  # type: ignore[misc]
@@ -133,8 +134,8 @@ class UserPrimitive(Primitive):
         if n == 1 and not isinstance(entries, (tuple, list)):
             return (entries,)
         if not isinstance(entries, (tuple, list)) or len(entries) != n:
-            raise ValueError(f"{self.name}: expected its differential to give {n} entries, one for each positional argument (None "
-                             f"where it is constant), got {_count(entries)}")
+            raise ValueError(f"{self.name}: expected its differential to give {n} entries, one for each positional argument "
+                             f"(None where it is constant), got {_count(entries)}")
         return entries
 
     def _element(self, entry: Any, i: int, x: Array, y: Array, known: set[int]) -> LinearOperator | None:
@@ -147,27 +148,26 @@ class UserPrimitive(Primitive):
         if not is_array(entry) and isinstance(entry, (bool, int, float, complex)):
             entry = 1 if entry == 1 else np.result_type(type(entry), y.dtype).type(entry)
         elif not is_array(entry) or entry.dtype.kind not in "fciub":
-            raise TypeError(f"{self.name}: expected as entry {i} of its differential a linalg.LinearOperator, an array or a number (a "
-                            f"partial derivative) or None, got {_kind(entry)}")
+            raise TypeError(f"{self.name}: expected as entry {i} of its differential a linalg.LinearOperator, an array or a "
+                            f"number (a partial derivative) or None, got {_kind(entry)}")
         return self._partial(entry, i, x.shape, y, known)
 
     def _check_shapes(self, entry: LinearOperator, i: int, x: Shape, y: Shape) -> None:
         if (tuple(entry.in_shape), tuple(entry.out_shape)) != (x, y):
-            raise ValueError(f"{self.name}: expected as entry {i} of its differential an operator {x} -> {y}, from the argument's "
-                             f"shape to the result's, got {entry.in_shape} -> {entry.out_shape}: {entry!r}")
+            raise ValueError(f"{self.name}: expected as entry {i} of its differential an operator {x} -> {y}, from the "
+                             f"argument's shape to the result's, got {entry.in_shape} -> {entry.out_shape}: {entry!r}")
 
     def _partial(self, d: Any, i: int, shape: Shape, y: Array, known: set[int]) -> LinearOperator:
         """x ↦ d ∘ x, with x broadcast to the result's shape."""
         for name, part in (("partial derivative", np.shape(d)), ("argument", shape)):
             if not _broadcasts(part, y.shape):
-                raise ValueError(
-                    f"{self.name}: entry {i} of its differential is an array, the partial derivative of an elementwise function, but "
-                    f"the {name}'s shape {part} does not broadcast to the result's, {y.shape}; for a Jacobian matrix give "
-                    f"linalg.Dense(matrix, {shape}, {y.shape})")
+                raise ValueError(f"{self.name}: entry {i} of its differential is an array, the partial derivative of an "
+                                 f"elementwise function, but the {name}'s shape {part} does not broadcast to the result's, "
+                                 f"{y.shape}; for a Jacobian matrix give linalg.Dense(matrix, {shape}, {y.shape})")
         if is_array(d):
             if d.dtype.kind == "c" and y.dtype.kind != "c":
-                raise TypeError(f"{self.name}: entry {i} of its differential is complex ({d.dtype}) but the result is real ({y.dtype}); "
-                                "give an operator, such as linalg.RealPart(shape) @ linalg.Diagonal(d, shape)")
+                raise TypeError(f"{self.name}: entry {i} of its differential is complex ({d.dtype}) but the result is real "
+                                f"({y.dtype}); give an operator, such as linalg.RealPart(shape) @ linalg.Diagonal(d, shape)")
             d = _own(d, known)
             d = d if d.dtype == y.dtype else d.astype(y.dtype)
         element = diagonal(d, y.shape)

@@ -37,7 +37,7 @@ def is_traced(x: Any) -> bool:
 def any_traced(args: Iterable[Any], kwargs: dict[str, Any]) -> bool:
     """Whether any argument is traced."""
     for a in args:
-        if type(a) is TracedArray or isinstance(a, (list, tuple)) and is_traced(a):
+        if type(a) is TracedArray or (isinstance(a, (list, tuple)) and is_traced(a)):
             return True
     return bool(kwargs) and any(map(is_traced, kwargs.values()))
 
@@ -69,7 +69,7 @@ def call_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str,
 def _without_defaults(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     changed = {k: v for k, v in kwargs.items() if k not in _UFUNC_DEFAULTS or v is not _UFUNC_DEFAULTS[k]}
     out = changed.pop("out", None)
-    if out is not None and out != (None,):
+    if out is not None and not (isinstance(out, tuple) and all(o is None for o in out)):
         raise TypeError(f"{name}: out= and in-place operators (x += y) are not available for traced arrays, which are "
                         "immutable: write x = x + y")
     if changed:

@@ -114,4 +114,5 @@ def _over(tangent: Any, divisor: Any) -> Any:
 
 def _written(x: Any) -> str:
     text = str(x)
-    return f"({text})" if isinstance(x, Dual) or (" " in text or "/" in text) and not text.startswith("[") else text
+    compound = isinstance(x, Dual) or (not text.startswith("[") and any(sign in text for sign in " /"))
+    return f"({text})" if compound else text

@@ -47,8 +47,8 @@ def _not_differentiable(x: Any, where: str) -> TypeError:
         remedy = "pass arrays or numbers (in any pytree), and close over everything else"
     elif isinstance(x, np.ndarray) and type(x) is not np.ndarray:
         remedy = "convert it with numpy.asarray(x)"
-    return TypeError(f"{where}: expected floating-point or complex arrays to differentiate, got {what}; {remedy}, or choose other "
-                     "arguments with argnums")
+    return TypeError(f"{where}: expected floating-point or complex arrays to differentiate, got {what}; {remedy}, or choose "
+                     "other arguments with argnums")
 
 
 def leaf_path(tree: Any, index: int) -> str:
@@ -59,17 +59,18 @@ def leaf_path(tree: Any, index: int) -> str:
 
 def zeros(value: Array, rhs: tuple[int, ...] = ()) -> Array:
     """Zeros of the value's shape, after leading axes ``rhs``, where the value lies."""
-    return namespace(_innermost_value(value)).zeros(rhs + tuple(value.shape), dtype=value.dtype)
+    return namespace(raw(value)).zeros(rhs + tuple(value.shape), dtype=value.dtype)
 
 
 def ones(value: Array) -> Array:
     """Ones of the value's shape, where the value lies."""
     if isinstance(value, np.generic):
         return value.dtype.type(1)
-    return namespace(_innermost_value(value)).ones(value.shape, dtype=value.dtype)
+    return namespace(raw(value)).ones(value.shape, dtype=value.dtype)
 
 
-def _innermost_value(x: Any) -> Any:
+def raw(x: Any) -> Any:
+    """The NumPy or CuPy array at the bottom of a traced array."""
     while type(x) is TracedArray:
         x = x.value
     return x

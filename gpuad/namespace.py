@@ -68,12 +68,12 @@ def _build(xp: Namespace, a: Any) -> Any:
         a if any_traced((a,), {}) else xp._module.asarray(a))
 
 
-def _full(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
+def _full(_xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def full(shape: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if not any_traced((fill_value,), {}):
             return function(shape, fill_value, dtype=dtype, **kwargs)
-        filled = np.broadcast_to(fill_value, (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape))
+        filled = np.broadcast_to(fill_value, (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(shape))
         return filled if dtype is None else filled.astype(dtype)
 
     return full
@@ -81,8 +81,8 @@ def _full(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _full_like(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
-    def full_like(a: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
-        return xp.full(np.shape(a), fill_value, dtype=dtype or a.dtype)
+    def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None, **kwargs: Any) -> Any:
+        return xp.full(np.shape(a) if shape is None else shape, fill_value, dtype=dtype or a.dtype, **kwargs)
 
     return full_like
 
@@ -93,8 +93,9 @@ CONSTRUCTORS: dict[str, Callable[[Namespace, Callable[..., Any]], Callable[..., 
 }
 
 
-def namespace_of(x: Any, api_version: str | None = None) -> Namespace:
-    """The namespace of a traced array: over the library that its value belongs to."""
+def namespace_of(x: Any, *, api_version: str | None = None) -> Namespace:
+    """The namespace of a traced array: over the library that its value belongs to, whatever version is asked for."""
+    del api_version
     while type(x) is TracedArray:
         x = x.value
     if is_cupy(x):

@@ -14,7 +14,7 @@ from gpuad.traced import TracedArray
 from linalg import LinearOperator
 
 
-def _binary(f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _binary(f: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     if isinstance(f, Primitive):
         record, nothing = f.record, {}  # type: ignore[var-annotated]
         return lambda self, other: record((self, other), nothing), lambda self, other: record((other, self), nothing)
@@ -57,13 +57,25 @@ def _in_place(symbol: str) -> Callable[..., Any]:
     def rebind(self: TracedArray, other: Any) -> Any:
         if self.shape == () and self.index >= self.program.n_inputs:
             return operation(self, other)  # as with NumPy's scalars: the name is bound to a new number
-        raise TypeError(f"in-place operator (__i{symbol}__) on a traced array of shape {self.shape}: traced arrays are immutable; "
-                        "write x = x + y instead of x += y")
+        raise TypeError(f"in-place operator (__i{symbol}__) on a traced array of shape {self.shape}: traced arrays are "
+                        "immutable; write x = x + y instead of x += y")
 
     return rebind
 
 
-def _reshape(self: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:
+def _refused(name: str, instead: str) -> Callable[..., Any]:
+    def refuse(self: TracedArray, *_args: Any, **_kwargs: Any) -> Any:
+        raise TypeError(f".{name}() changes an array in place; traced arrays (here of shape {self.shape}) are immutable: "
+                        f"use {instead}")
+
+    return refuse
+
+
+IN_PLACE = {"sort": "numpy.sort(x)", "partition": "numpy.partition(x, kth)", "fill": "ad.numpy.full_like(x, value)",
+            "put": "ad.numpy.where(mask, new, x)", "resize": "numpy.reshape(x, shape)", "itemset": "ad.numpy.where(mask, new, x)"}
+
+
+def _reshape(self: Any, *shape: Any, order: str = "C", **_copy: Any) -> Any:
     return shapes.reshape(self, shape[0] if len(shape) == 1 else shape, order)
 
 
@@ -88,15 +100,21 @@ for _name in METHODS:
         setattr(TracedArray, _name, _method(getattr(np, _name)))
 
 _attributes: dict[str, Any] = {
-    "__pow__": _pow, "__matmul__": _matmul, "__rmatmul__": _rmatmul, "__neg__": lambda x: e.negative(x), "__pos__": lambda x: e.positive(x),
+    "__pow__": _pow, "__matmul__": _matmul, "__rmatmul__": _rmatmul,
+    "__neg__": lambda x: e.negative(x), "__pos__": lambda x: e.positive(x),
     "__abs__": lambda x: e.absolute(x), "__getitem__": shapes.getitem, "__invert__": lambda x: ~x.value,
+    "__divmod__": lambda x, y: (x // y, x % y), "__rdivmod__": lambda x, y: (y // x, y % x),
+    "__round__": lambda x, n=0: np.round(x, n),
     "reshape": _reshape, "transpose": _transpose, "flatten": lambda x, order="C": shapes.ravel(x, order),
-    "astype": e.astype, "copy": lambda x, order="C": x,
+    "astype": e.astype, "copy": lambda x, _order="C": x,
     "T": property(lambda x: shapes.transpose(x)), "mT": property(shapes.matrix_transpose),
     "real": property(e.real), "imag": property(e.imag),
 }
 for _name, _value in _attributes.items():
     setattr(TracedArray, _name, _value)
+
+for _name, _instead in IN_PLACE.items():
+    setattr(TracedArray, _name, _refused(_name, _instead))
 
 for _symbol in ("add", "sub", "mul", "truediv", "pow", "mod", "floordiv", "matmul"):
     setattr(TracedArray, f"__i{_symbol}__", _in_place(_symbol))

@@ -8,6 +8,7 @@ not kept until the solve. So ``lambda y, _x: 1 - y * y`` keeps the result of tan
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gpuad.errors import LeakedTraceError
-from gpuad.program import Program, Row, new_row, own
+from gpuad.program import Program, Row, Rows, new_row, own
 from gpuad.traced import TracedArray
 from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, Scaling, diagonal
 from linalg.arrays import Array, is_cupy
@@ -63,7 +64,7 @@ class Primitive:
             return out
         rows = program.rows
         if rows is None:
-            raise LeakedTraceError(self.name)
+            raise LeakedTraceError(self.label(kwargs))
         keep_y, kept = self.saves.get(mask) or self.find_saves(mask, len(args))
         saved = [None] * len(args)
         for position in kept:  # traced values are the program's own; constants may be changed by others later
@@ -94,7 +95,7 @@ class Primitive:
             used |= set(range(len(places) - 1, n))
         return used
 
-    def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
+    def blocks(self, row: Row, rows: Rows) -> list[Block]:
         """The row of the system: (variable, element) for each traced argument."""
         result = []
         _, parents, args, kwargs, y, _, dtype = row
@@ -105,6 +106,10 @@ class Primitive:
                 element = rule(source.shape, y, *args, **kwargs)
                 result.append((j, element if source.dtype is dtype else cast(element, source, row)))
         return result
+
+    def label(self, _kwargs: dict[str, Any]) -> str:
+        """What a row of this primitive is called in pictures and messages."""
+        return self.name
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -123,7 +128,7 @@ class Elementwise(Primitive):
         self._constant = [None if rule is None or self._uses(rule, len(rules)) else rule(*[None] * (len(rules) + 1))
                           for rule in rules]
 
-    def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
+    def blocks(self, row: Row, rows: Rows) -> list[Block]:
         _, parents, args, _, y, shape, dtype = row
         result: list[Block] = []
         for position, j in enumerate(parents):
@@ -155,10 +160,10 @@ class Variadic(Primitive):
         super().__init__(name, fun)
         self._rule = rule
 
-    def rule(self, position: int) -> Rule | None:
+    def rule(self, _position: int) -> Rule | None:
         return self._rule
 
-    def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
+    def blocks(self, row: Row, rows: Rows) -> list[Block]:
         return [(j, cast(self._rule(position, rows[j].shape, row.out, *row.args, **row.kwargs), rows[j], row))
                 for position, j in enumerate(row.parents) if j >= 0]
 
@@ -182,8 +187,8 @@ class MultiOutput:
 
 
 def enter(args: tuple[Any, ...]) -> tuple[Program | None, Sequence[Any], Sequence[int], int]:
-    """What a call needs to be recorded: the youngest program among its arguments (None where nothing is traced), the values of the
-    arguments seen from there, the variable that each is there (−1 for a constant), and the bits of the positions that are traced.
+    """What a call needs to be recorded: the youngest program among its arguments (None where nothing is traced), the values of
+    the arguments seen from there, the variable that each is there (−1 for a constant), and the bits of the traced positions.
     """
     if len(args) == 1:  # the short ways for one and two arguments: most rows are of these kinds
         a = args[0]
@@ -206,7 +211,7 @@ def enter(args: tuple[Any, ...]) -> tuple[Program | None, Sequence[Any], Sequenc
 
 def cast(element: LinearOperator, source: Row, row: Row) -> LinearOperator:
     """The element, after a cast of its argument where the operation has computed in another dtype."""
-    if source.dtype == row.dtype or source.dtype.kind == "c" and row.dtype.kind != "c":
+    if source.dtype == row.dtype or (source.dtype.kind == "c" and row.dtype.kind != "c"):
         return element
     return Product(element, Cast(source.shape, source.dtype, row.dtype))
 
@@ -226,8 +231,14 @@ def _strip(x: Any) -> Any:
     return x
 
 
-linear = Primitive("linear", lambda x, operator: operator._apply(x), lambda _shape, _y, _x, operator: operator)
-"""``linear(x, operator=E)`` is E x: an operation that is its own differential. Reshapes, sums, indexing, … are of this kind."""
+class Linear(Primitive):
+    """``linear(x, operator=E)`` is E x: an operation that is its own differential. So are reshapes, sums, indexing, …"""
+
+    def label(self, kwargs: dict[str, Any]) -> str:
+        return re.sub("(?<=[a-z])(?=[A-Z])", " ", type(kwargs["operator"]).__name__).lower()
+
+
+linear = Linear("linear", lambda x, operator: operator._apply(x), lambda _shape, _y, _x, operator: operator)
 
 
 def _apply_linear(self: TracedArray, operator: LinearOperator) -> Array:

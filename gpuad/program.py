@@ -34,6 +34,14 @@ class Row(NamedTuple):
     shape: Shape
     dtype: Any
 
+    @property
+    def label(self) -> str:
+        """What the row is called in pictures."""
+        return self.primitive.label(self.kwargs) if self.primitive is not None else "input"
+
+
+Rows = Sequence[Row] | dict[int, Row]
+"""Rows by variable."""
 
 new_row = tuple.__new__  # a third of the time of Row(...)
 

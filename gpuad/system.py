@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import optree
 
-from gpuad.leaves import Leaf, conj, hand_out, own_all, zeros
+from gpuad.leaves import Leaf, conj, hand_out, own_all, raw, zeros
 from gpuad.primitive import Block, linear
-from gpuad.program import Row
+from gpuad.program import Row, Rows
 from linalg import BlockMatrix, Identity, UnitTriangular, back_substitute, forward_substitute
-from linalg.arrays import Array, is_array
+from linalg.arrays import Array, is_array, sparse_module
 
 
 class Blocks(Sequence[list[Block]]):
     """The block rows [D L] of a program, made from its rows when they are asked for. Columns are variables, inputs first."""
 
-    def __init__(self, rows: Sequence[Row] | dict[int, Row]):
-        self._rows = rows
+    def __init__(self, rows: Rows):
+        self._rows: Any = rows
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -32,10 +32,12 @@ class Blocks(Sequence[list[Block]]):
 class ConsumedBlocks(Blocks):
     """Block rows that are read once each: what a row has kept is let go with it."""
 
+    def __init__(self, rows: dict[int, Row]):
+        super().__init__(rows)
+
     def __getitem__(self, i: int) -> list[Block]:  # type: ignore[override]
         rows = self._rows
-        row = rows[i]
-        rows[i] = None  # type: ignore[index]
+        row = rows.pop(i)
         return row.primitive.blocks(row, rows)  # type: ignore[union-attr]
 
 
@@ -88,11 +90,10 @@ class System:
         Rows are the program's rows in order, each raveled in C order, the differentiated output last; columns of D are the
         primals' leaves in pytree order.
         """
-        from linalg.arrays import sparse_module
-
-        low = self.L.to_sparse()
+        like = raw(self._outputs[0]) if self._outputs else None
+        low = self.L.to_sparse(like)
         identity = sparse_module(low).identity(low.shape[0], dtype=low.dtype, format="csr")
-        return (identity - low).tocsr(), self.D.to_sparse()
+        return (identity - low).tocsr(), self.D.to_sparse(like)
 
     # ---- the substitutions
 
@@ -120,7 +121,8 @@ class System:
         leaves = [conj(leaf) for leaf in leaves]
         e = [None] * (len(self.rows) - len(leaves)) + leaves
         solved = back_substitute(self._blocks, e, self.n_inputs, self.n_inputs)
-        return optree.tree_unflatten(self.in_tree, hand_out(solved, self.primals, leaves, rhs))
+        handed: Any = optree.tree_unflatten(self.in_tree, hand_out(solved, self.primals, leaves, rhs))
+        return handed
 
     # ---- what it costs, and pictures
 
@@ -190,6 +192,7 @@ def _check_leaves(leaves: list[Any], values: list[Array], where: str, what: str)
 def check_dtype(leaf: Any, value: Array, where: str, what: str) -> None:
     """Raise where a tangent or cotangent cannot stand beside its value: not floating, or complex beside a real one."""
     if leaf.dtype.kind not in "fc" and (leaf.ndim or leaf.dtype.kind not in "iu"):
-        raise TypeError(f"{where} expected a {what} of dtype {value.dtype}, got {leaf.dtype}; convert it with .astype({value.dtype})")
+        raise TypeError(f"{where} expected a {what} of dtype {value.dtype}, got {leaf.dtype}; convert it with "
+                        f".astype({value.dtype})")
     if leaf.dtype.kind == "c" and value.dtype.kind != "c":
         raise TypeError(f"{where} expected a real {what} ({value.dtype}) for a real array, got {leaf.dtype}; take its real part")

@@ -99,7 +99,7 @@ class TracedArray:
     def __complex__(self) -> complex:
         self._refuse("complex()")
 
-    def __index__(self) -> int:
+    def __index__(self) -> int:  # noqa: PLE0305 (it raises)
         self._refuse("use as an index")
 
     def item(self, *_args: Any) -> NoReturn:

@@ -81,7 +81,7 @@ class Trace:
         """The function's value, and the system of its differential (arguments as a tuple)."""
         leaves, out_tree = optree.tree_flatten(self.out)
         outputs = [(self.index_of(x), _as_output(self.value(x), name)) for x in leaves]
-        in_tree = optree.tree_structure(tuple(optree.tree_unflatten(t, [0] * t.num_leaves) for t in self.trees))
+        in_tree = optree.treespec_tuple(self.trees)
         values = [snapshot(v) for _, v in outputs]
         system = System([self.rows[i] for i in range(len(self.rows))], self.leaves, in_tree, outputs, out_tree)
         return optree.tree_unflatten(out_tree, values), system
@@ -109,8 +109,8 @@ def _positions(argnums: int | tuple[int, ...], n: int, name: str) -> tuple[int, 
         if not isinstance(number, (int, np.integer)):
             raise TypeError(f"{name}: expected argnums to be an integer or a tuple of integers, got {argnums!r}")
         if not -n <= number < n:
-            raise ValueError(f"{name}: argnums={argnums!r} is out of range for a call with {n} positional arguments; arguments to "
-                             "differentiate are passed by position")
+            raise ValueError(f"{name}: argnums={argnums!r} is out of range for a call with {n} positional arguments; arguments "
+                             "to differentiate are passed by position")
     resolved = tuple(number % n for number in numbers)
     if len(set(resolved)) != len(resolved):
         raise ValueError(f"{name}: expected argnums without repetition, got {argnums!r}")
@@ -175,11 +175,11 @@ def _check_scalar(value: Any, name: str) -> None:
     shape = getattr(value, "shape", () if isinstance(value, (int, float, complex)) else None)
     if shape != ():
         got = type(value).__name__ if shape is None else f"shape {shape}"
-        raise TypeError(f"{name}: expected the function to return a scalar (shape ()), got {got}; use jacobian for several outputs, "
-                        "vjp for a weighted sum of them, or elementwise_grad for an elementwise function")
+        raise TypeError(f"{name}: expected the function to return a scalar (shape ()), got {got}; use jacobian for several "
+                        "outputs, vjp for a weighted sum of them, or elementwise_grad for an elementwise function")
     if (value.dtype.kind == "c" if hasattr(value, "dtype") else isinstance(value, complex)):
-        raise TypeError(f"{name}: expected a real scalar, got a complex one; differentiate a real function of it (real, imag, abs), "
-                        "or use vjp with a complex cotangent")
+        raise TypeError(f"{name}: expected a real scalar, got a complex one; differentiate a real function of it (real, imag, "
+                        "abs), or use vjp with a complex cotangent")
 
 
 def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
@@ -265,8 +265,8 @@ def jacobian(f: Function, argnums: Argnums = 0, order: str = "auto") -> Function
         outputs, out_tree = optree.tree_flatten(out)
         inputs = [leaf.value for leaf in trace.leaves]
         if any(np.result_type(x.dtype).kind == "c" for x in (*inputs, *outputs)):
-            raise TypeError("jacobian: expected real arguments and outputs, got complex ones; differentiate real and imaginary parts, "
-                            "or use vjp and jvp, which take complex arrays")
+            raise TypeError("jacobian: expected real arguments and outputs, got complex ones; differentiate real and imaginary "
+                            "parts, or use vjp and jvp, which take complex arrays")
         table = _all_derivatives(system, inputs, outputs, order)
         return optree.tree_unflatten(out_tree, [trace.unflatten(line, many) for line in table])
 
@@ -276,9 +276,9 @@ def jacobian(f: Function, argnums: Argnums = 0, order: str = "auto") -> Function
 def _all_derivatives(system: System, inputs: list[Array], outputs: list[Array], order: str) -> list[list[Array]]:
     """table[i][j]: the derivative of output i with respect to input j, from one solve."""
     m, n = sum(x.size for x in outputs), sum(x.size for x in inputs)
-    if order == "reverse" or order == "auto" and m <= n:
+    if order == "reverse" or (order == "auto" and m <= n):
         cotangent = optree.tree_unflatten(system.out_tree, _unit_sides(outputs, m))
-        columns = optree.tree_leaves(system.pullback(cotangent))
+        columns: list[Array] = optree.tree_leaves(system.pullback(cotangent))  # type: ignore[arg-type]
         return [[g.reshape((*y.shape, *x.shape)) for g, x in zip(piece, inputs, strict=True)]
                 for y, piece in zip(outputs, _split_sides(columns, outputs), strict=True)]
     tangents = optree.tree_unflatten(system.in_tree, _unit_sides(inputs, n))
@@ -325,9 +325,10 @@ def elementwise_grad(f: Function, argnums: int = 0) -> Function:
         trace = Trace(f, args, kwargs, _positions(argnums, len(args), "elementwise_grad"), "elementwise_grad")
         out, system = trace.system("elementwise_grad")
         if len(trace.leaves) != 1 or np.shape(out) != np.shape(trace.leaves[0].value):
-            raise TypeError(f"elementwise_grad: expected an elementwise function of one array, whose result has the argument's shape "
-                            f"{[np.shape(leaf.value) for leaf in trace.leaves]}, got shape {np.shape(out)}; use jacobian")
-        return optree.tree_leaves(system.pullback(ones(out)))[0]
+            raise TypeError(f"elementwise_grad: expected an elementwise function of one array, whose result has the argument's "
+                            f"shape {[np.shape(leaf.value) for leaf in trace.leaves]}, got shape {np.shape(out)}; use jacobian")
+        (gradient,) = system.pullback(ones(out))
+        return optree.tree_leaves(gradient)[0]
 
     return derivative
 

@@ -1,7 +1,6 @@
 """compare.png: how training went, and the system that every gradient of it was solved from."""
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,14 +142,7 @@ def _draw_system(ax: Axes, options: Options) -> None:
 
 def row_names(system: Any) -> list[str]:
     """Names of the program's rows: the operation of each; of a linear one the element that it applies."""
-    rows = system.rows[system.n_inputs:]
-    return [_words(row.kwargs["operator"]) if row.primitive.name == "linear" else row.primitive.name
-            for row in rows]
-
-
-def _words(element: Any) -> str:
-    """``AxisSum`` is an axis sum."""
-    return re.sub("(?<=[a-z])(?=[A-Z])", " ", type(element).__name__).lower()
+    return [row.label for row in system.rows[system.n_inputs:]]
 
 
 def _draw_blocks(ax: Axes, lower: Any, inputs: Any, rows: list[str], columns: list[str]) -> None:

@@ -1,25 +1,26 @@
 """Functions whose result carries no derivative: they run on the values of traced arguments and give plain arrays."""
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from gpuad.dispatch import TABLE
+from gpuad.dispatch import TABLE, is_traced, refuse
 from gpuad.primitives.elementwise import value_of
 
 UFUNCS = """
     equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
-    isfinite isinf isnan signbit sign floor ceil trunc rint floor_divide heaviside nextafter spacing
-""".split()
+    isfinite isinf isnan signbit floor ceil trunc rint floor_divide heaviside
+""".split()  # noqa: SIM905
 
 FUNCTIONS = """
     all any argmax argmin nanargmax nanargmin argsort argpartition argwhere nonzero flatnonzero count_nonzero lexsort searchsorted
-    digitize array_equal array_equiv allclose isclose isin isneginf isposinf iscomplex isreal iscomplexobj isrealobj round around fix
-    shape ndim size result_type can_cast common_type min_scalar_type may_share_memory shares_memory
-    zeros_like ones_like empty_like array_repr array_str array2string bincount histogram histogram_bin_edges
-""".split()
+    digitize array_equal array_equiv allclose isclose isin isneginf isposinf iscomplex isreal iscomplexobj isrealobj round around
+    fix shape ndim size result_type can_cast common_type min_scalar_type may_share_memory shares_memory
+    zeros_like ones_like empty_like array_repr array_str array2string histogram_bin_edges
+""".split()  # noqa: SIM905
 
 
 def constant(function: Any) -> Callable[..., Any]:
@@ -36,5 +37,23 @@ def _value(x: Any) -> Any:
 
 
 for _name in UFUNCS + FUNCTIONS:
-    if hasattr(np, _name):
-        constant(getattr(np, _name))
+    constant(getattr(np, _name))
+
+constant(np.linalg.matrix_rank)
+
+
+def _unweighted(function: Any) -> None:
+    """Enter a function that counts into the table; with weights it would not be constant."""
+    count = constant(function)
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        weights = inspect.signature(function).bind(*args, **kwargs).arguments.get("weights")
+        if is_traced(weights):
+            raise refuse(f"numpy.{function.__name__} with weights")
+        return count(*args, **kwargs)
+
+    TABLE[function] = evaluate
+
+
+for _function in (np.bincount, np.histogram):
+    _unweighted(_function)

@@ -205,7 +205,7 @@ def singular_values(x: Any, /) -> Any:
 # ---- QR
 
 def _qr_parts(shape: Shape, q: Array, r: Array) -> tuple[LinearOperator, LinearOperator]:
-    """X = dA₁ R₁⁻¹ for the leading columns of A, and Ω = Qᴴ dQ = C − Cᴴ, where C is Qᴴ X below the diagonal and half of it there."""
+    """X = dA₁ R₁⁻¹ for the leading columns of A, and Ω = Qᴴ dQ = C − Cᴴ, where C is Qᴴ X below the diagonal, half of it on it."""
     k, xp = q.shape[-1], namespace(q)
     leading = Identity(shape) if shape[-1] == k else Gather(shape, (Ellipsis, slice(0, k)))
     x = Inverse(RightProduct(r[..., :k], q.shape)) @ leading

@@ -3,10 +3,16 @@
 A rule is ``(y, *args) -> partial derivative``; a parameter with a leading underscore is not used, hence not kept.
 
 Kinks, where the derivative jumps, take the mean of the two one-sided derivatives: |x| has 0 at 0; maximum and minimum give
-half to each argument in a tie, so ReLU as ``maximum(x, 0)`` has 1/2 at 0; clip has 1/2 at its bounds.
+half to each argument in a tie, so ReLU as ``maximum(x, 0)`` has 1/2 at 0; clip has 1/2 at its bounds. hypot and the
+absolute value of complex numbers have 0 at 0. Steps (sign, floor, round, comparisons) are constant. Powers: aᵇ has 0 with
+respect to a where b = 0, and 0 with respect to b where a = 0.
+
+Complex arguments: rules of holomorphic functions are plain complex derivatives. abs, angle, real, imag and conj are linear over
+the reals, in which ``linalg`` states their transposes.
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +21,7 @@ import numpy as np
 from gpuad.dispatch import TABLE, implements
 from gpuad.primitive import Elementwise, Primitive, linear
 from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart
-from linalg.arrays import Array, Shape, is_array, namespace
+from linalg.arrays import Array, Shape, is_array, is_traced, namespace
 
 
 def elementwise(ufunc: Any, *rules: Callable[..., Any] | None) -> Elementwise:
@@ -32,7 +38,7 @@ DEGREE = float(np.pi / 180)
 add = elementwise(np.add, lambda _y, _a, _b: 1, lambda _y, _a, _b: 1)
 subtract = elementwise(np.subtract, lambda _y, _a, _b: 1, lambda _y, _a, _b: -1)
 multiply = elementwise(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a)
-divide = elementwise(np.divide, lambda _y, _a, b: 1 / b, lambda y, _a, b: -y / b)
+divide = elementwise(np.divide, lambda _y, _a, b: _reciprocal(b), lambda y, _a, b: -y / b)
 negative = elementwise(np.negative, lambda _y, _x: -1)
 positive = elementwise(np.positive, lambda _y, _x: 1)
 reciprocal = elementwise(np.reciprocal, lambda y, _x: -y * y)
@@ -68,7 +74,7 @@ tanh = elementwise(np.tanh, lambda y, _x: 1 - y * y)
 arcsinh = elementwise(np.arcsinh, lambda _y, x: 1 / np.sqrt(x * x + 1))
 arccosh = elementwise(np.arccosh, lambda _y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
 arctanh = elementwise(np.arctanh, lambda _y, x: 1 / (1 - x * x))
-hypot = elementwise(np.hypot, lambda y, a, _b: a / y, lambda y, _a, b: b / y)
+hypot = elementwise(np.hypot, lambda y, a, _b: a / _nonzero(y), lambda y, _a, b: b / _nonzero(y))
 deg2rad = elementwise(np.deg2rad, lambda _y, _x: DEGREE)
 rad2deg = elementwise(np.rad2deg, lambda _y, _x: 1 / DEGREE)
 TABLE[np.radians], TABLE[np.degrees] = deg2rad, rad2deg
@@ -83,10 +89,22 @@ copysign = elementwise(np.copysign, lambda _y, a, b: _sign_bit(a) * _sign_bit(b)
 _select = Elementwise("where", np.where, None, lambda _y, mask, _a, _b: mask, lambda _y, mask, _a, _b: ~mask)
 
 
-def _exp_below(a: Array, y: Array) -> Array:
-    """exp(a − y) where y = log(eᵃ + eᵇ): a share between 0 and 1; both shares of (−∞, −∞) are 1/2."""
+def _reciprocal(b: Any) -> Any:
+    """1/b, infinite at 0 for Python's numbers too."""
+    return 1 / b if is_array(b) or b else np.inf
+
+
+def _nonzero(y: Array) -> Array:
+    """y with ones in place of zeros."""
+    return namespace(y).where(y == 0, 1, y)
+
+
+def _exp_below(a: Any, y: Array) -> Array:
+    """exp(a − y) where y = log(eᵃ + eᵇ): a share between 0 and 1. Where y is −∞ it is 1/2; where y is ∞, 1 if a is."""
     xp = namespace(a, y)
-    return xp.where(y == -np.inf, 0.5, xp.exp(a - xp.where(y == -np.inf, 0, y)))
+    infinite = abs(y) == np.inf
+    share = xp.exp(xp.where(infinite, 0, a) - xp.where(infinite, 0, y))
+    return xp.where(infinite, xp.where(y < 0, 0.5, a == y), share)
 
 
 def _above(a: Any, b: Any) -> Array:
@@ -96,11 +114,17 @@ def _above(a: Any, b: Any) -> Array:
 
 def _fmax_share(a: Any, b: Any) -> Array:
     """The share of a in fmax(a, b), which ignores NaN."""
-    return _above(a, b) + (b != b) * (a == a)
+    return _above(a, b) + np.isnan(b) * ~np.isnan(a)
 
 
 def _sign_bit(x: Any) -> Array:
-    return 1 - 2.0 * np.signbit(x)
+    return np.subtract(1, 2 * np.signbit(x), dtype=np.float32)
+
+
+@implements(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:  # noqa: ARG001
+    """x itself: traced arrays are immutable."""
+    return a
 
 
 @implements(np.where)
@@ -139,10 +163,35 @@ def _power_exponent(y: Any, a: Any) -> Any:
     return y * xp.log(xp.where(a == 0, 1, a)) if is_array(a) else y * np.log(a if a != 0 else 1.0)
 
 
-@implements(np.power, np.float_power, np.pow)
+@implements(np.power)
 def power(a: Any, b: Any) -> Any:
     """aᵇ, with the square as the short way."""
     return square(a) if type(b) in (int, float) and b == 2 else _power(a, b)
+
+
+@implements(np.float_power)
+def float_power(a: Any, b: Any) -> Any:
+    """aᵇ in double precision."""
+    return power(_double(a), _double(b))
+
+
+def _double(x: Any) -> Any:
+    if not is_array(x):
+        return x
+    dtype = np.result_type(x.dtype, np.float64)
+    return astype(x, dtype) if is_traced(x) else x.astype(dtype)
+
+
+@implements(np.sign)
+def sign(x: Any) -> Any:
+    """The sign, constant for real x; z/|z| for complex z (0 at 0)."""
+    return x / where(value_of(x) == 0, 1, absolute(x)) if x.dtype.kind == "c" else np.sign(value_of(x))
+
+
+@implements(np.divmod)
+def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
+    """Quotient rounded down, which is constant, and remainder."""
+    return TABLE[np.floor_divide](a, b), remainder(a, b)
 
 
 def _absolute_rule(shape: Shape, y: Array, z: Array) -> LinearOperator:
@@ -182,23 +231,39 @@ def angle(z: Any, deg: bool = False) -> Any:
     return rad2deg(radians) if deg else radians
 
 
-def astype(x: Any, dtype: Any, copy: bool = True, **_kwargs: Any) -> Any:
+@implements(np.astype)
+def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe",  # noqa: ARG001
+           subok: bool = True, copy: bool = True, *, device: Any = None) -> Any:  # noqa: ARG001
     """x as another floating or complex dtype; an integer or boolean dtype gives a plain array, which carries no derivative."""
+    if device is not None:
+        raise TypeError(f"astype: device={device!r} is not available for traced arrays; move the argument before it is traced")
     target = np.dtype(dtype)
     if target.kind not in "fc":
         return value_of(x).astype(target)
+    if not np.can_cast(x.dtype, target, casting):  # type: ignore[arg-type]
+        raise TypeError(f"astype: cannot cast from {x.dtype} to {target} by the rule casting={casting!r}")
     return x if target == x.dtype else linear(x, operator=Cast(x.shape, x.dtype, target))
 
 
-@implements(np.sinc)
-def sinc(x: Any) -> Any:
-    """sin(πx)/(πx), 1 at 0."""
-    z = np.pi * where(x == 0, 1.0e-20, x)
-    return sin(z) / z
+def _sinc_rule(shape: Shape, _y: Any, x: Array) -> LinearOperator:
+    """d(sin z/z) = (z cos z − sin z)/z² dz with z = πx, by its power series near 0."""
+    z = np.pi * x
+    near = abs(z) < 1
+    far = where(near, 1, z)
+    small = where(near, z, 0)
+    square, series = small * small, 0.0
+    for n in range(10, 0, -1):
+        series = (-1) ** n * 2 * n / math.factorial(2 * n + 1) + square * series
+    slope = where(near, small * series, (np.cos(far) - np.sin(far) / far) / far)
+    return Diagonal(np.pi * slope, shape)
+
+
+sinc = implements(np.sinc)(Primitive("sinc", np.sinc, _sinc_rule))
 
 
 @implements(np.nan_to_num)
-def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None,  # noqa: ARG001
+               neginf: Any = None) -> Any:
     """NaN and infinities replaced by numbers, which are constant."""
     value = value_of(x)
     return where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))

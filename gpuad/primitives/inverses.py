@@ -9,13 +9,12 @@ from gpuad.dispatch import implements
 from gpuad.primitive import MultiOutput, Primitive
 from gpuad.primitives.decompositions import singular_values
 from gpuad.primitives.elementwise import value_of
-from gpuad.primitives.matrices import adjoint, adjoining, inner_product, transposing
+from gpuad.primitives.matrices import adjoining, adjoint, inner_product, transposing
 from gpuad.primitives.products import matmul
 from gpuad.primitives.shapes import broadcast_to, refuse_options, reshape
 from linalg import AxisSum, Broadcast, Diagonal, ImaginaryPart, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero
 from linalg.arrays import Array, Shape, is_array, namespace, solve_matrices
 from linalg.association import multiply_chain
-
 
 # ---- solve and inv
 
@@ -70,7 +69,8 @@ def _cofactors_rule(shape: Shape, y: Array, a: Array) -> LinearOperator:
     w = namespace(a).linalg.inv(a).swapaxes(-1, -2)
     one_each = (*shape[:-2], 1, 1)
     trace = AxisSum(shape, (-2, -1), keepdims=True) @ Diagonal(w, shape)
-    return Diagonal(y, shape) @ Broadcast(one_each, shape) @ trace - LeftProduct(w, shape) @ RightProduct(y, shape) @ transposing(shape)
+    turned = LeftProduct(w, shape) @ RightProduct(y, shape) @ transposing(shape)
+    return Diagonal(y, shape) @ Broadcast(one_each, shape) @ trace - turned
 
 
 cofactors = Primitive("cofactors", _cofactors_of, _cofactors_rule)
@@ -82,7 +82,7 @@ def _det_rule(shape: Shape, _y: Any, a: Array) -> LinearOperator:
 
 
 det = implements(np.linalg.det)(Primitive("det", np.linalg.det, _det_rule))
-"""The determinant. Its first derivative is right at singular matrices too; second ones need the inverse there, and raise LinAlgError."""
+"""The determinant. Its first derivative is right at singular matrices too; the second raises LinAlgError there."""
 
 
 def _sign_rule(shape: Shape, y: tuple[Array, Array], a: Array) -> LinearOperator:
@@ -120,13 +120,11 @@ def _pinv_rule(shape: Shape, y: Array, a: Array, **_options: Any) -> LinearOpera
     m, n = shape[-2:]
     flipped = (*shape[:-2], n, m)
     xp = namespace(a, y)
-    result = -(LeftProduct(y, (*shape[:-2], m, m)) @ RightProduct(y, shape))
+    result: LinearOperator = -(LeftProduct(y, (*shape[:-2], m, m)) @ RightProduct(y, shape))
     if m > 1:
-        beside = RightProduct(xp.eye(m, dtype=y.dtype) - a @ y, flipped)
-        result = result + LeftProduct(y @ yh, flipped) @ beside @ turned
+        result = result + LeftProduct(y @ yh, flipped) @ RightProduct(xp.eye(m, dtype=y.dtype) - a @ y, flipped) @ turned
     if n > 1:
-        beside = LeftProduct(xp.eye(n, dtype=y.dtype) - y @ a, flipped)
-        result = result + beside @ RightProduct(yh @ y, flipped) @ turned
+        result = result + LeftProduct(xp.eye(n, dtype=y.dtype) - y @ a, flipped) @ RightProduct(yh @ y, flipped) @ turned
     return result
 
 

@@ -28,7 +28,7 @@ _concatenate = Variadic("concatenate", _join, _piece)
 
 @implements(np.concatenate, np.concat)
 def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None, *, dtype: Any = None,
-                casting: str = "same_kind") -> Any:
+                casting: str = "same_kind") -> Any:  # noqa: ARG001
     """Arrays joined along an axis: every piece is a block of its own."""
     refuse_options("concatenate", out=out, dtype=dtype)
     if axis is None:
@@ -41,7 +41,7 @@ def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None,
 
 
 @implements(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:  # noqa: ARG001
     """Arrays joined along a new axis."""
     arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
     if len({a.shape for a in arrays}) != 1:
@@ -51,13 +51,13 @@ def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any =
 
 
 @implements(np.vstack)
-def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:  # noqa: ARG001
     """Arrays joined along the first axis, rows first."""
     return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
 
 
 @implements(np.hstack)
-def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:  # noqa: ARG001
     """Arrays joined along the second axis (the first for arrays of one axis)."""
     arrays = [np.atleast_1d(a) for a in tup]
     return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, dtype=dtype)
@@ -200,7 +200,7 @@ def _count(obj: Any) -> int:
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:  # noqa: ARG001
     """Coordinates along axes as arrays over the grid."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid expected indexing 'xy' or 'ij', got {indexing!r}")
@@ -220,6 +220,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 # ---- padding
 
+_host_pad: Any = np.pad
 _GATHERED = ("edge", "reflect", "symmetric", "wrap")
 
 
@@ -234,7 +235,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
                         f"{', '.join(_GATHERED)} (reflect_type 'even')")
     for axis, width in enumerate(widths):
         if width != (0, 0):
-            array = take(array, np.pad(np.arange(array.shape[axis]), width, mode, **options), axis)
+            array = take(array, _host_pad(np.arange(array.shape[axis]), width, mode, **options), axis)
     return array
 
 

@@ -47,7 +47,7 @@ _norm = Primitive("norm", _norm_value, _norm_rule)
 
 
 @implements(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002
     """The norm of the whole array, of vectors along one axis, or of matrices along two; every order that NumPy has."""
     if axis is None:
         if ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1):
@@ -75,24 +75,24 @@ def _vector(x: Any, p: Any, axes: Shape, keepdims: bool) -> Any:
     return _norm(x, p=p, axes=axes, keepdims=keepdims)
 
 
-def _matrix(x: Any, ord: Any, axes: Shape, keepdims: bool) -> Any:
-    if ord in ("fro", "f"):
+def _matrix(x: Any, order: Any, axes: Shape, keepdims: bool) -> Any:
+    if order in ("fro", "f"):
         return _norm(x, p=2, axes=axes, keepdims=keepdims)
     rows, columns = axes
-    if ord in (1, -1, np.inf, -np.inf):
-        first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    if order in (1, -1, np.inf, -np.inf):
+        first, second = (rows, columns) if abs(order) == 1 else (columns, rows)
         sums = reductions.sum(absolute(x), first, keepdims=True)
-        result = (reductions.max if ord > 0 else reductions.min)(sums, second, keepdims=True)
+        result = (reductions.max if order > 0 else reductions.min)(sums, second, keepdims=True)
         return result if keepdims else np.squeeze(result, axes)
-    if ord not in ("nuc", 2, -2):
-        raise ValueError(f"norm: expected an order of matrices ('fro', 'nuc', ±1, ±2, ±inf), got {ord!r}")
+    if order not in ("nuc", 2, -2):
+        raise ValueError(f"norm: expected an order of matrices ('fro', 'nuc', ±1, ±2, ±inf), got {order!r}")
     s = singular_values(moveaxis(x, axes, (-2, -1)))
-    result = {"nuc": reductions.sum, 2: reductions.max, -2: reductions.min}[ord](s, -1)
+    result = {"nuc": reductions.sum, 2: reductions.max, -2: reductions.min}[order](s, -1)
     return expand_dims(result, tuple(sorted(a % x.ndim for a in axes))) if keepdims else result
 
 
 @implements(np.linalg.vector_norm)
-def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:  # noqa: A002
     """The norm of vectors along axes: of the raveled array, or of the entries along several axes taken as one."""
     if axis is None and not keepdims:
         return _vector(ravel(x), ord, (-1,), False)
@@ -101,7 +101,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 
 
 @implements(np.linalg.matrix_norm)
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:  # noqa: A002
     """The norm of matrices along the last two axes."""
     return _matrix(x, ord, (-2, -1), bool(keepdims))
 

@@ -56,6 +56,20 @@ def _matmul(x1: Any, x2: Any, /) -> Any:
     return matmul(x1 if is_array(x1) else np.asarray(x1), x2 if is_array(x2) else np.asarray(x2))
 
 
+def _matvec(x1: Any, x2: Any, /) -> Any:
+    """A x for stacks of matrices and of vectors."""
+    return np.matmul(x1, np.expand_dims(x2, -1))[..., 0]
+
+
+def _vecmat(x1: Any, x2: Any, /) -> Any:
+    """xᴴ A for stacks of vectors and of matrices."""
+    return np.matmul(np.expand_dims(np.conjugate(x1), -2), x2)[..., 0, :]
+
+
+if hasattr(np, "matvec"):  # NumPy 2.2
+    TABLE[np.matvec], TABLE[np.vecmat] = _matvec, _vecmat
+
+
 @implements(np.dot)
 def dot(a: Any, b: Any, out: Any = None) -> Any:
     """``dot``: a sum over the last axis of a and the second last of b."""
@@ -63,14 +77,14 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     a, b = (x if is_array(x) else np.asarray(x) for x in (a, b))
     if a.ndim == 0 or b.ndim == 0:
         return a * b
-    return matmul(a, b) if b.ndim == 1 or a.ndim <= 2 and b.ndim == 2 else tensordot(a, b, (-1, -2))
+    return matmul(a, b) if b.ndim == 1 or (a.ndim <= 2 and b.ndim == 2) else tensordot(a, b, (-1, -2))
 
 
 @implements(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """A sum over pairs of axes, as one product of matrices."""
     a, b = (x if is_array(x) else np.asarray(x) for x in (a, b))
-    left, right = (range(a.ndim - axes, a.ndim), range(axes)) if isinstance(axes, (int, np.integer)) else axes
+    left, right = (range(-axes, 0), range(axes)) if isinstance(axes, (int, np.integer)) else axes
     left, right = normalize_axis_tuple(left, a.ndim), normalize_axis_tuple(right, b.ndim)
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise ValueError(f"tensordot: axes {left} of shape {a.shape} and {right} of shape {b.shape} differ in length")
@@ -144,9 +158,9 @@ _einsum = Variadic("einsum", _contract, _einsum_rule)
 
 
 @implements(np.einsum)
-def einsum(*operands: Any, out: Any = None, **_options: Any) -> Any:
+def einsum(*operands: Any, out: Any = None, optimize: Any = False, dtype: Any = None) -> Any:  # noqa: ARG001
     """``einsum``: diagonals and sums within one operand first, then one product of the operands."""
-    refuse_options("einsum", out=out)
+    refuse_options("einsum", out=out, dtype=dtype)
     terms, target, arrays = _parse(operands)
     for k, (term, array) in enumerate(zip(terms, arrays, strict=True)):
         elsewhere = set(target).union(*terms[:k], *terms[k + 1:])

@@ -8,10 +8,11 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from gpuad.dispatch import METHODS, implements
 from gpuad.primitive import Primitive, linear
-from gpuad.primitives.elementwise import astype, real, sqrt, square, value_of, where
-from gpuad.primitives.shapes import ravel, refuse_options, reshape
+from gpuad.primitives.elementwise import astype, divide, real, sqrt, square, where
+from gpuad.primitives.matrices import real_dtype
+from gpuad.primitives.shapes import plain, ravel, refuse_options, reshape
 from linalg import AxisSum, CumulativeSum, Diagonal, LinearOperator, Product, Scaling
-from linalg.arrays import Array, Shape, namespace, size
+from linalg.arrays import Array, Shape, is_array, namespace, size
 
 _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
 
@@ -21,8 +22,24 @@ def _axes(axis: Any, ndim: int) -> Shape:
     return tuple(range(-ndim, 0)) if axis is None else tuple(a - ndim for a in normalize_axis_tuple(axis, ndim))
 
 
+def _kept(keepdims: Any) -> bool:
+    return keepdims is not _NO_VALUE and bool(keepdims)
+
+
+def _everywhere(keep: Any) -> bool:
+    return keep is _NO_VALUE or keep is True or keep is None
+
+
 def _masked(x: Any, keep: Any, fill: Any) -> Any:
-    return x if keep is _NO_VALUE or keep is True else where(keep, x, fill)
+    return x if _everywhere(keep) else where(keep, x, fill)
+
+
+def _count(a: Any, axes: Shape, keepdims: bool, keep: Any) -> Any:
+    """How many entries meet in each result: a number, or where ``keep`` selects them an array in the precision of a."""
+    if _everywhere(keep):
+        return size(tuple(a.shape[i] for i in axes))
+    keep = keep if is_array(keep) else namespace(plain(a)).asarray(keep)
+    return np.broadcast_to(keep, a.shape).sum(axis=axes, keepdims=keepdims).astype(real_dtype(a.dtype))
 
 
 @implements(np.sum)
@@ -31,7 +48,7 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
     """The sum over axes."""
     refuse_options("sum", out=out)
     a = _masked(a if dtype is None else astype(a, dtype), where, 0)
-    total = linear(a, operator=AxisSum(a.shape, _axes(axis, a.ndim), keepdims is True))
+    total = linear(a, operator=AxisSum(a.shape, _axes(axis, a.ndim), _kept(keepdims)))
     return total if initial is _NO_VALUE else total + initial
 
 
@@ -55,10 +72,10 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
         refuse_options("mean", out=out)
     a = a if dtype is None else astype(a, dtype)
     axes = _axes(axis, a.ndim)
-    if where is not _NO_VALUE and where is not True:
-        counts = np.broadcast_to(where, a.shape).sum(axis=axes, keepdims=keepdims is True)
-        return sum(a, axes, keepdims=keepdims, where=where) / counts
-    return _mean(a, operator=AxisSum(a.shape, axes, keepdims is True), n=a.size if axis is None else size(tuple(a.shape[i] for i in axes)))
+    n = a.size if axis is None else _count(a, axes, _kept(keepdims), where)
+    if not _everywhere(where):
+        return sum(a, axes, keepdims=keepdims, where=where) / _count(a, axes, _kept(keepdims), where)
+    return _mean(a, operator=AxisSum(a.shape, axes, _kept(keepdims)), n=n)
 
 
 def _extreme_rule(_shape: Shape, y: Array, x: Array, axes: Shape, keepdims: bool) -> LinearOperator:
@@ -97,7 +114,12 @@ def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initia
 def _extreme_of(primitive: Primitive, pair: Any, neutral: float, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any,
                 keep: Any) -> Any:
     refuse_options(primitive.name, out=out)
-    result = primitive(_masked(a, keep, neutral), axes=_axes(axis, a.ndim), keepdims=keepdims is True)
+    axes = _axes(axis, a.ndim)
+    if initial is _NO_VALUE and not _everywhere(keep):
+        raise ValueError(f"{primitive.name}: where= needs initial=, the result where no entry is selected")
+    if initial is not _NO_VALUE and not size(tuple(a.shape[i] for i in axes)):
+        return sum(a, axes, keepdims=keepdims) + initial
+    result = primitive(_masked(a, keep, neutral), axes=axes, keepdims=_kept(keepdims))
     return result if initial is _NO_VALUE else pair(result, initial)
 
 
@@ -115,7 +137,7 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     a = _masked(a if dtype is None else astype(a, dtype), where, 1)
     axes = _axes(axis, a.ndim)
     kept = [i for i in range(-a.ndim, 0) if i not in axes]
-    total = AxisSum(a.shape, axes, keepdims is True)
+    total = AxisSum(a.shape, axes, _kept(keepdims))
     factors = reshape(np.transpose(a, (*axes, *kept)), (size(tuple(a.shape[i] for i in axes)), *[a.shape[i] for i in kept]))
     while (n := factors.shape[0]) > 1:
         half = factors[: n // 2] * factors[n // 2: n // 2 * 2]
@@ -129,19 +151,21 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: floa
         where: Any = _NO_VALUE, mean: Any = _NO_VALUE, correction: Any = _NO_VALUE) -> Any:
     """The variance over axes, Σ |x − mean|² / (n − ddof)."""
     refuse_options("var", out=out)
+    if correction is not _NO_VALUE and ddof != 0:
+        raise ValueError("var and std expected one of ddof and correction, which mean the same, got both")
     ddof = ddof if correction is _NO_VALUE else correction
     a = a if dtype is None else astype(a, dtype)
     axes = _axes(axis, a.ndim)
     center = np.mean(a, axes, keepdims=True, where=where) if mean is _NO_VALUE else mean
     deviation = a - center
     squares = square(deviation) if a.dtype.kind != "c" else real(deviation * deviation.conj())
-    n = (size(tuple(a.shape[i] for i in axes)) if where is _NO_VALUE
-         else np.broadcast_to(where, a.shape).sum(axis=axes, keepdims=keepdims is True))
-    return sum(squares, axes, keepdims=keepdims, where=where) / np.maximum(n - ddof, 0)
+    n = _count(a, axes, _kept(keepdims), where) - ddof
+    return divide(sum(squares, axes, keepdims=keepdims, where=where), np.maximum(n, 0) if is_array(n) else n if n > 0 else 0)
 
 
 @implements(np.std)
-def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: Any = False, **options: Any) -> Any:
+def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: Any = False,
+        **options: Any) -> Any:
     """The standard deviation over axes."""
     return sqrt(var(a, axis, dtype, out, ddof, keepdims, **options))
 
@@ -159,9 +183,12 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
 @implements(np.diff)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO_VALUE, append: Any = _NO_VALUE) -> Any:
     """Differences of neighbours along an axis, n times."""
+    if n < 0:
+        raise ValueError(f"diff expected n of at least 0, got {n}")
+    a = a if is_array(a) else np.asarray(a)
     axis = normalize_axis_index(axis, a.ndim)
     parts = [np.broadcast_to(p, (*a.shape[:axis], 1, *a.shape[axis + 1:])) if np.ndim(p) == 0 else p
-             for p in (prepend, a, append) if p is not _NO_VALUE] if a.ndim else [a]
+             for p in (prepend, a, append) if p is not _NO_VALUE]
     a = np.concatenate(parts, axis) if len(parts) > 1 else a
     lead = (slice(None),) * axis
     for _ in range(n):
@@ -172,35 +199,41 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO_VALUE, append: A
 @implements(np.sort)
 def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """Entries sorted along an axis: a gather by argsort."""
+    refuse_options("sort", order=order)
     if axis is None:
         a, axis = ravel(a), -1
-    return np.take_along_axis(a, np.argsort(_plain(a), axis=axis), axis) if a.ndim else a
+    options = {k: v for k, v in (("kind", kind), ("stable", stable)) if v is not None}
+    return np.take_along_axis(a, np.argsort(plain(a), axis=normalize_axis_index(axis, a.ndim), **options), axis)
 
 
 @implements(np.partition)
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Any:
     """Entries partitioned along an axis: a gather by argpartition."""
+    refuse_options("partition", order=order)
     if axis is None:
         a, axis = ravel(a), -1
-    return np.take_along_axis(a, np.argpartition(_plain(a), kth, axis=axis), axis)
+    return np.take_along_axis(a, np.argpartition(plain(a), kth, axis=axis, kind=kind), axis)  # type: ignore[arg-type]
 
 
-def _plain(x: Any) -> Any:
-    while (value := value_of(x)) is not x:
-        x = value
-    return x
+def _reduce(ufunc: str, function: Any) -> None:
+    """Enter ``ufunc.reduce``, which goes over the first axis unless told otherwise."""
+    def reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+               where: Any = _NO_VALUE) -> Any:
+        refuse_options(f"{ufunc}.reduce", out=out)
+        a = a if dtype is None else astype(a, dtype)
+        return function(a, axis, keepdims=keepdims, initial=_NO_VALUE if initial is None else initial, where=where)
+
+    METHODS[ufunc, "reduce"] = reduce
 
 
-METHODS.update({
-    ("add", "reduce"): lambda a, axis=0, dtype=None, out=None, keepdims=False, initial=_NO_VALUE, where=_NO_VALUE: sum(
-        a, axis, dtype, out, keepdims, initial, where),
-    ("multiply", "reduce"): lambda a, axis=0, dtype=None, out=None, keepdims=False, initial=_NO_VALUE, where=_NO_VALUE: prod(
-        a, axis, dtype, out, keepdims, initial, where),
-    ("maximum", "reduce"): lambda a, axis=0, _dtype=None, out=None, keepdims=False, initial=_NO_VALUE, where=_NO_VALUE: max(
-        a, axis, out, keepdims, initial, where),
-    ("minimum", "reduce"): lambda a, axis=0, _dtype=None, out=None, keepdims=False, initial=_NO_VALUE, where=_NO_VALUE: min(
-        a, axis, out, keepdims, initial, where),
-    ("add", "accumulate"): lambda a, axis=0, dtype=None, out=None: cumsum(a, axis, dtype, out),
-})
+for _ufunc, _function in (("add", sum), ("multiply", prod), ("maximum", max), ("minimum", min)):
+    _reduce(_ufunc, _function)
+
+
+def _accumulate(a: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+    return cumsum(a, axis, dtype, out)
+
+
+METHODS["add", "accumulate"] = _accumulate
 
 __all__ = ["cumsum", "diff", "max", "mean", "min", "partition", "prod", "ptp", "sort", "std", "sum", "var"]

@@ -11,7 +11,7 @@ from gpuad.dispatch import implements
 from gpuad.primitive import linear
 from gpuad.traced import TracedArray
 from linalg import Broadcast, Gather, Permute, Reshape
-from linalg.arrays import is_array, namespace, size, snapshot
+from linalg.arrays import is_array, namespace, size, snapshot, to_host
 
 
 def refuse_options(name: str, **options: Any) -> None:
@@ -22,22 +22,37 @@ def refuse_options(name: str, **options: Any) -> None:
                         "assign the result, and use x.astype(dtype) for a dtype")
 
 
+def plain(x: Any) -> Any:
+    """The array under all traces."""
+    while type(x) is TracedArray:
+        x = x.value
+    return x
+
+
 @implements(np.reshape)
-def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None) -> Any:
+def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None) -> Any:  # noqa: ARG001
     """``reshape`` in C order (or F, by permuting)."""
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    if order == "F":
-        return transpose(reshape(transpose(a), shape[::-1]))
+    if order != "C":
+        return _reshape_by_columns(a, shape, order)
     if -1 in shape:
         rest = -size(shape)
-        shape = tuple(a.size // rest if n == -1 and rest else n for n in shape)
+        if rest <= 0 or a.size % rest:
+            raise ValueError(f"reshape: cannot reshape an array of shape {a.shape} into {shape}")
+        shape = tuple(a.size // rest if n == -1 else n for n in shape)
     return linear(a, operator=Reshape(a.shape, shape))
+
+
+def _reshape_by_columns(a: Any, shape: Any, order: str) -> Any:
+    if order != "F":
+        raise ValueError(f"expected order 'C' or 'F' for a traced array, whose layout in memory is not known, got {order!r}")
+    return transpose(reshape(transpose(a), shape[::-1]))
 
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
     """All entries along one axis."""
-    return reshape(a, (a.size,), "F" if order == "F" else "C")
+    return reshape(a, (a.size,), order)
 
 
 @implements(np.transpose, np.permute_dims)
@@ -77,6 +92,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     """One axis moved in front of ``start``."""
     axis = normalize_axis_index(axis, a.ndim)
+    start = start + a.ndim if start < 0 else start
+    if not 0 <= start <= a.ndim:
+        raise np.exceptions.AxisError(start, a.ndim + 1, "rollaxis: start")
     return moveaxis(a, axis, start - 1 if axis < start else start)
 
 
@@ -122,7 +140,7 @@ def _each(f: Any, arrays: Sequence[Any]) -> Any:
 
 
 @implements(np.broadcast_to)
-def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
+def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:  # noqa: ARG001
     """x repeated by NumPy's broadcasting rule."""
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if np.broadcast_shapes(array.shape, shape) != shape:
@@ -130,8 +148,18 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     return array if shape == array.shape else linear(array, operator=Broadcast(array.shape, shape))
 
 
+@implements(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,  # noqa: ARG001
+              shape: Any = None, *, device: Any = None) -> Any:
+    """An array of a's shape and dtype that repeats a number, which may be traced."""
+    refuse_options("full_like", device=device)
+    shape = a.shape if shape is None else shape
+    filled = np.broadcast_to(fill_value if is_array(fill_value) else namespace(plain(a)).asarray(fill_value), shape)
+    return filled.astype(dtype or a.dtype)
+
+
 @implements(np.broadcast_arrays)
-def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+def broadcast_arrays(*args: Any, subok: bool = False) -> Any:  # noqa: ARG001
     """All arrays, broadcast to their common shape."""
     shape = np.broadcast_shapes(*[np.shape(a) for a in args])
     return tuple(np.broadcast_to(a, shape) for a in args)
@@ -149,12 +177,16 @@ def _index_part(part: Any) -> Any:
     if isinstance(part, TracedArray):
         raise TypeError("indexing with a traced array: expected integers or booleans, got floating-point values under "
                         "differentiation; use comparisons or ad.stop_gradient(i).astype(int)")
-    return snapshot(np.asarray(part) if isinstance(part, list) else part)
+    if isinstance(part, (list, tuple)):
+        part = np.asarray(part, dtype=None if np.size(part) else int)
+    return snapshot(part)
 
 
 @implements(np.take)
 def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
     """Entries along an axis."""
+    refuse_options("take", out=out)
+    indices = np.asarray(indices) if isinstance(indices, (list, tuple)) else indices
     if axis is None:
         return ravel(a)[_wrapped(indices, a.size, mode)]
     axis = normalize_axis_index(axis, a.ndim)
@@ -164,6 +196,8 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
 def _wrapped(indices: Any, n: int, mode: str) -> Any:
     if mode == "raise":
         return indices
+    if mode not in ("clip", "wrap"):
+        raise ValueError(f"take expected mode 'raise', 'clip' or 'wrap', got {mode!r}")
     xp = namespace(indices)
     return xp.clip(indices, 0, n - 1) if mode == "clip" else xp.remainder(indices, n)
 
@@ -174,6 +208,8 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     if axis is None:
         return ravel(arr)[indices]
     axis = normalize_axis_index(axis, arr.ndim)
+    if indices.ndim != arr.ndim:
+        raise ValueError(f"take_along_axis expected indices with as many axes as the array, got {indices.shape} for {arr.shape}")
     xp = namespace(indices)
     shape = np.broadcast_shapes(tuple(1 if i == axis else n for i, n in enumerate(arr.shape)),
                                 tuple(1 if i == axis else n for i, n in enumerate(indices.shape)))
@@ -218,8 +254,8 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Entries repeated."""
     if axis is None:
         a, axis = ravel(a), 0
-    positions = np.repeat(np.arange(a.shape[axis]), repeats)
-    return take(a, positions, axis)
+    positions = np.repeat(np.arange(a.shape[axis]), repeats if isinstance(repeats, int) else to_host(repeats))
+    return take(a, namespace(plain(a)).asarray(positions), axis)
 
 
 @implements(np.tile)

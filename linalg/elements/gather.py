@@ -27,6 +27,18 @@ class Gather(Selection):
     def out_shape(self) -> Shape:  # type: ignore[override]
         return np.broadcast_to(np.False_, self.in_shape)[self._host_index].shape
 
+    @cached_property
+    def _out_ndim(self) -> int:
+        """Number of axes of the result, without a look at the entries of the index (they may lie on a device)."""
+        added = sum(p is None or isinstance(p, slice) for p in self.index)
+        arrays = [np.asarray(p) if isinstance(p, (bool, list)) else p for p in self.index
+                  if hasattr(p, "dtype") or isinstance(p, (bool, list))]
+        masks = [p for p in arrays if p.dtype == bool]
+        consumed = sum(isinstance(p, (slice, int)) and not isinstance(p, bool) for p in self.index)
+        consumed += len(arrays) - len(masks) + sum(p.ndim for p in masks)
+        joint = max([p.ndim for p in arrays if p.dtype != bool] + [1 for _ in masks], default=0)
+        return added + joint + len(self.in_shape) - consumed
+
     @property
     def _host_index(self) -> tuple[Any, ...]:
         return tuple(to_host(p) for p in self.index)
@@ -58,7 +70,7 @@ class Gather(Selection):
         return x[self.index]
 
     def _apply_transpose(self, x: Array) -> Array:
-        operator = self._extended(x.shape[: x.ndim - len(self.out_shape)])
+        operator = self._extended(x.shape[: x.ndim - self._out_ndim])
         if is_traced(x):  # a traced array records the operator itself
             return x._apply_linear(operator.T)
         return operator._scatter(x)
@@ -111,7 +123,7 @@ class _FlatGather(Gather):
         return self._select(x)
 
     def _scatter(self, x: Array) -> Array:
-        rhs = self._rhs(x.shape, self.inner.out_shape)
+        rhs = x.shape[: x.ndim - self.inner._out_ndim]
         flat = (*rhs, size(self.inner.in_shape))
         return scatter_add(x, (Ellipsis, self.inner._positions), flat).reshape(rhs + self.inner.in_shape)
 
