@@ -43,7 +43,7 @@ def spy(system: Any, ax: Any = None) -> Any:
     columns = input_names(system) if k <= NAMED else []
     slanted = any(len(name) > 4 for name in columns)
     left, right = 1.0 + 0.4 * max(map(len, rows), default=0), n + 2.4 + k
-    top = 1.9 + (0.32 * max(map(len, columns)) if slanted else 0.4)
+    top = 1.5 + (0.24 * max(map(len, columns)) if slanted else 0.3)
     inches = min(float(np.clip(5 / n, 0.09, 0.45)) if n else 0.45, 14 / (left + right), 10 / (n + top + 0.6))
     ax = _axes(ax, (inches * (left + right), inches * (n + top + 0.6)))
     ax.set(xlim=(-left, right), ylim=(n + 0.6, -top), aspect="equal")
@@ -207,9 +207,9 @@ def written(x: Any, digits: int = 4) -> str:
 def graph(system: Any, ax: Any = None) -> Any:
     """The computational graph, inputs on the left; gives the Matplotlib figure.
 
-    In a program of numbers each edge goes forward with the value that it carries, and back with the derivative of what it
-    enters by what it leaves, a block of L or D; below a node stands the derivative of the (single) output with respect to it. Values are
-    those that the rows keep, or that follow from them. In a program of arrays the edges name the blocks and their shapes.
+    In a program of numbers each edge goes forward with the value that it carries, and back with a block of L or D, the
+    derivative of what it enters with respect to what it leaves; below a node stands the derivative of the output with respect
+    to it. Values are those that the rows keep, or that follow from them. In a program of arrays the edges name the blocks.
 
     Raises ValueError for more rows than can be told apart.
     """

@@ -13,14 +13,18 @@ from gpuad.primitives.elementwise import value_of
 UFUNCS = """
     equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
     isfinite isinf isnan signbit floor ceil trunc rint floor_divide heaviside
-""".split()  # noqa: SIM905
+""".split()
 
 FUNCTIONS = """
     all any argmax argmin nanargmax nanargmin argsort argpartition argwhere nonzero flatnonzero count_nonzero lexsort searchsorted
     digitize array_equal array_equiv allclose isclose isin isneginf isposinf iscomplex isreal iscomplexobj isrealobj round around
     fix shape ndim size result_type can_cast common_type min_scalar_type may_share_memory shares_memory
     zeros_like ones_like empty_like array_repr array_str array2string histogram_bin_edges
-""".split()  # noqa: SIM905
+""".split()
+
+
+CONSTANTS: set[Any] = set()
+"""The functions of the table that are constant in all their arguments."""
 
 
 def constant(function: Any) -> Callable[..., Any]:
@@ -29,6 +33,7 @@ def constant(function: Any) -> Callable[..., Any]:
         return function(*map(_value, args), **{k: _value(v) for k, v in kwargs.items()})
     evaluate.__name__ = evaluate.__qualname__ = function.__name__
     TABLE[function] = evaluate
+    CONSTANTS.add(function)
     return evaluate
 
 

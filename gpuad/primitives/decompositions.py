@@ -20,7 +20,7 @@ import numpy as np
 from gpuad.dispatch import implements
 from gpuad.primitive import MultiOutput, Primitive
 from gpuad.primitives.joining import concatenate
-from gpuad.primitives.matrices import adjoining, adjoint, hermitian_part
+from gpuad.primitives.matrices import conj_transposing, conj_transpose, hermitian_part
 from linalg import AxisSum, Diagonal, Gather, Identity, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero
 from linalg.arrays import Array, Shape, namespace
 
@@ -40,7 +40,7 @@ def _cholesky_rule(shape: Shape, y: Array, _a: Any) -> LinearOperator:
     """dL = L Φ(L⁻¹ dA L⁻ᴴ), where Φ takes the lower triangle and half of the diagonal."""
     n, xp = shape[-1], namespace(y)
     half = xp.tri(n, dtype=y.real.dtype) - 0.5 * xp.eye(n, dtype=y.real.dtype)
-    inside = Inverse(LeftProduct(y, shape)) @ Inverse(RightProduct(adjoint(y), shape)) @ hermitian_part(shape, y.dtype)
+    inside = Inverse(LeftProduct(y, shape)) @ Inverse(RightProduct(conj_transpose(y), shape)) @ hermitian_part(shape, y.dtype)
     return LeftProduct(y, shape) @ Diagonal(half, shape) @ inside
 
 
@@ -50,7 +50,7 @@ _cholesky = Primitive("cholesky", np.linalg.cholesky, _cholesky_rule)
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
     """Lower triangular L with a = L Lᴴ, or upper triangular U with a = Uᴴ U."""
-    return adjoint(_cholesky(adjoint(a))) if upper else _cholesky(a)
+    return conj_transpose(_cholesky(conj_transpose(a))) if upper else _cholesky(a)
 
 
 # ---- eigenvalues of Hermitian matrices
@@ -66,7 +66,7 @@ def _eigenvectors_rule(shape: Shape, y: tuple[Array, Array], _a: Any, **_options
     """dV = V (F ∘ Vᴴ dA V), F_ij = 1/(λ_j − λ_i) and 0 on the diagonal."""
     w, v = y
     gaps = _off_diagonal(1 / _filled_diagonal(w[..., None, :] - w[..., :, None]))
-    core = LeftProduct(adjoint(v), shape) @ RightProduct(v, shape) @ hermitian_part(shape, v.dtype)
+    core = LeftProduct(conj_transpose(v), shape) @ RightProduct(v, shape) @ hermitian_part(shape, v.dtype)
     return LeftProduct(v, shape) @ Diagonal(gaps, shape) @ core
 
 
@@ -101,8 +101,8 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 
 def _projected(shape: Shape, u: Array, vh: Array) -> LinearOperator:
     """dP = Uᴴ dA V."""
-    product = RightProduct(adjoint(vh), shape)
-    return LeftProduct(adjoint(u), product.out_shape) @ product
+    product = RightProduct(conj_transpose(vh), shape)
+    return LeftProduct(conj_transpose(u), product.out_shape) @ product
 
 
 def _turning(s: Array, dtype: np.dtype) -> tuple[Array, Array]:
@@ -125,18 +125,18 @@ def _left_vectors_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: 
     u, s, vh = y[:3]
     core = (*u.shape[:-2], u.shape[-1], u.shape[-1])
     g, h = _turning(s, u.dtype)
-    turned = Diagonal(g, core) + Diagonal(h, core) @ adjoining(core, u.dtype)
+    turned = Diagonal(g, core) + Diagonal(h, core) @ conj_transposing(core, u.dtype)
     inside = LeftProduct(u, core) @ turned @ _projected(shape, u, vh)
     if u.shape[-2] == u.shape[-1]:
         return inside
-    outside = Identity(u.shape) - LeftProduct(u, core) @ LeftProduct(adjoint(u), u.shape)
-    return inside + outside @ RightProduct(adjoint(vh) / s[..., None, :], shape)
+    outside = Identity(u.shape) - LeftProduct(u, core) @ LeftProduct(conj_transpose(u), u.shape)
+    return inside + outside @ RightProduct(conj_transpose(vh) / s[..., None, :], shape)
 
 
 def _values_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
     """dS = Re diag(Uᴴ dA V)."""
     u, _, vh = y[:3]
-    product = AxisSum(u.shape, (-2,)) @ Diagonal(u.conj(), u.shape) @ RightProduct(adjoint(vh), shape)
+    product = AxisSum(u.shape, (-2,)) @ Diagonal(u.conj(), u.shape) @ RightProduct(conj_transpose(vh), shape)
     return _real(product, u.dtype)
 
 
@@ -145,19 +145,19 @@ def _right_vectors_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options:
     u, s, vh = y[:3]
     core = (*u.shape[:-2], u.shape[-1], u.shape[-1])
     g, h = _turning(s, u.dtype)
-    turned = Diagonal(h, core) + Diagonal(g, core) @ adjoining(core, u.dtype)
+    turned = Diagonal(h, core) + Diagonal(g, core) @ conj_transposing(core, u.dtype)
     inside = -RightProduct(vh, core) @ turned @ _projected(shape, u, vh)
     if vh.shape[-1] == vh.shape[-2]:
         return inside
-    outside = Identity(vh.shape) - RightProduct(vh, core) @ RightProduct(adjoint(vh), vh.shape)
-    return inside + outside @ LeftProduct(adjoint(u / s[..., None, :]), shape)
+    outside = Identity(vh.shape) - RightProduct(vh, core) @ RightProduct(conj_transpose(vh), vh.shape)
+    return inside + outside @ LeftProduct(conj_transpose(u / s[..., None, :]), shape)
 
 
 def _left_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
     """dU₂ = −U (U₂ᴴ dA V S⁻¹)ᴴ, where U₂ completes U."""
     u, s, vh, rest, _ = y
-    across = _projected(shape, rest, adjoint(adjoint(vh) / s[..., None, :]))
-    turned = adjoining(across.out_shape, u.dtype)
+    across = _projected(shape, rest, conj_transpose(conj_transpose(vh) / s[..., None, :]))
+    turned = conj_transposing(across.out_shape, u.dtype)
     return -LeftProduct(u, turned.out_shape) @ turned @ across
 
 
@@ -165,7 +165,7 @@ def _right_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: An
     """dV₂ᴴ = −(S⁻¹ Uᴴ dA V₂)ᴴ Vᴴ, where V₂ completes V."""
     u, s, vh, _, rest = y
     across = _projected(shape, u / s[..., None, :], rest)
-    turned = adjoining(across.out_shape, u.dtype)
+    turned = conj_transposing(across.out_shape, u.dtype)
     return -RightProduct(vh, turned.out_shape) @ turned @ across
 
 
@@ -211,8 +211,8 @@ def _qr_parts(shape: Shape, q: Array, r: Array) -> tuple[LinearOperator, LinearO
     x = Inverse(RightProduct(r[..., :k], q.shape)) @ leading
     core = (*q.shape[:-2], k, k)
     lower = Diagonal(xp.tri(k, dtype=q.real.dtype) - 0.5 * xp.eye(k, dtype=q.real.dtype), core)
-    c = lower @ LeftProduct(adjoint(q), q.shape)
-    return x, (c - adjoining(core, q.dtype) @ c) @ x
+    c = lower @ LeftProduct(conj_transpose(q), q.shape)
+    return x, (c - conj_transposing(core, q.dtype) @ c) @ x
 
 
 def _q_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
@@ -222,7 +222,7 @@ def _q_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
     core = turn.out_shape
     if q.shape[-2] == q.shape[-1]:
         return LeftProduct(q, core) @ turn
-    return LeftProduct(q, core) @ turn + (Identity(q.shape) - LeftProduct(q, core) @ LeftProduct(adjoint(q), q.shape)) @ x
+    return LeftProduct(q, core) @ turn + (Identity(q.shape) - LeftProduct(q, core) @ LeftProduct(conj_transpose(q), q.shape)) @ x
 
 
 def _r_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
@@ -230,7 +230,7 @@ def _r_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
     q, r = y[:2]
     _, turn = _qr_parts(shape, q, r)
     upper = namespace(r).triu(namespace(r).ones(r.shape[-2:], dtype=r.real.dtype))
-    return Diagonal(upper, r.shape) @ (LeftProduct(adjoint(q), shape) - RightProduct(r, turn.out_shape) @ turn)
+    return Diagonal(upper, r.shape) @ (LeftProduct(conj_transpose(q), shape) - RightProduct(r, turn.out_shape) @ turn)
 
 
 def _q_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
@@ -238,8 +238,8 @@ def _q_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
     q, r, rest = y
     if not rest.shape[-1]:
         return Zero(shape, rest.shape)
-    across = LeftProduct(adjoint(rest), q.shape) @ _qr_parts(shape, q, r)[0]
-    turned = adjoining(across.out_shape, q.dtype)
+    across = LeftProduct(conj_transpose(rest), q.shape) @ _qr_parts(shape, q, r)[0]
+    turned = conj_transposing(across.out_shape, q.dtype)
     return -LeftProduct(q, turned.out_shape) @ turned @ across
 
 

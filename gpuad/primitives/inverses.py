@@ -9,7 +9,7 @@ from gpuad.dispatch import implements
 from gpuad.primitive import MultiOutput, Primitive
 from gpuad.primitives.decompositions import singular_values
 from gpuad.primitives.elementwise import value_of
-from gpuad.primitives.matrices import adjoining, adjoint, inner_product, transposing
+from gpuad.primitives.matrices import conj_transposing, conj_transpose, inner_product, transposing
 from gpuad.primitives.products import matmul
 from gpuad.primitives.shapes import broadcast_to, refuse_options, reshape
 from linalg import AxisSum, Broadcast, Diagonal, ImaginaryPart, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero
@@ -115,8 +115,8 @@ def slogdet(a: Any) -> Any:
 
 def _pinv_rule(shape: Shape, y: Array, a: Array, **_options: Any) -> LinearOperator:
     """dA⁺ = −A⁺ dA A⁺ + A⁺A⁺ᴴ dAᴴ (I − A A⁺) + (I − A⁺A) dAᴴ A⁺ᴴA⁺, at constant rank (Golub & Pereyra, 1973)."""
-    yh = adjoint(y)
-    turned = adjoining(shape, a.dtype)
+    yh = conj_transpose(y)
+    turned = conj_transposing(shape, a.dtype)
     m, n = shape[-2:]
     flipped = (*shape[:-2], n, m)
     xp = namespace(a, y)

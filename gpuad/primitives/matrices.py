@@ -7,7 +7,7 @@ from linalg import AxisSum, Conjugate, Diagonal, Identity, LinearOperator, Permu
 from linalg.arrays import Array, Shape
 
 
-def adjoint(x: Array) -> Array:
+def conj_transpose(x: Array) -> Array:
     """Xᴴ of an array."""
     x = x.swapaxes(-1, -2)
     return x.conj() if x.dtype.kind == "c" else x
@@ -19,7 +19,7 @@ def transposing(shape: Shape) -> LinearOperator:
     return Permute(shape, (*range(n - 2), n - 1, n - 2))
 
 
-def adjoining(shape: Shape, dtype: np.dtype) -> LinearOperator:
+def conj_transposing(shape: Shape, dtype: np.dtype) -> LinearOperator:
     """X ↦ Xᴴ."""
     transposed = transposing(shape)
     return Conjugate(transposed.out_shape) @ transposed if dtype.kind == "c" else transposed
@@ -27,7 +27,7 @@ def adjoining(shape: Shape, dtype: np.dtype) -> LinearOperator:
 
 def hermitian_part(shape: Shape, dtype: np.dtype) -> LinearOperator:
     """X ↦ (X + Xᴴ)/2."""
-    return 0.5 * (Identity(shape) + adjoining(shape, dtype))
+    return 0.5 * (Identity(shape) + conj_transposing(shape, dtype))
 
 
 def inner_product(weights: Array, shape: Shape) -> LinearOperator:

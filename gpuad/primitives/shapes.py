@@ -11,7 +11,7 @@ from gpuad.dispatch import implements
 from gpuad.primitive import linear
 from gpuad.traced import TracedArray
 from linalg import Broadcast, Gather, Permute, Reshape
-from linalg.arrays import is_array, namespace, size, snapshot, to_host
+from linalg.arrays import is_array, is_cupy, namespace, size, snapshot, to_host
 
 
 def refuse_options(name: str, **options: Any) -> None:
@@ -170,16 +170,19 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:  # noqa: ARG001
 def getitem(x: TracedArray, index: Any) -> Any:
     """``x[index]``: slices, integers, arrays of integers, boolean masks, None, Ellipsis, and tuples of them."""
     parts = index if isinstance(index, tuple) else (index,)
-    return linear(x, operator=Gather(x.shape, tuple(map(_index_part, parts))))
+    return linear(x, operator=Gather(x.shape, tuple([p if type(p) in _PLAIN else _index_part(p, x) for p in parts])))
 
 
-def _index_part(part: Any) -> Any:
+_PLAIN = (int, slice, type(None), type(Ellipsis))
+
+
+def _index_part(part: Any, x: TracedArray) -> Any:
     if isinstance(part, TracedArray):
         raise TypeError("indexing with a traced array: expected integers or booleans, got floating-point values under "
                         "differentiation; use comparisons or ad.stop_gradient(i).astype(int)")
     if isinstance(part, (list, tuple)):
         part = np.asarray(part, dtype=None if np.size(part) else int)
-    return snapshot(part)
+    return namespace(plain(x)).asarray(part) if type(part) is np.ndarray and is_cupy(plain(x)) else snapshot(part)
 
 
 @implements(np.take)

@@ -95,7 +95,7 @@ class ImaginaryPart(RealPart):
         return x.imag
 
     def _apply_transpose(self, x: Array) -> Array:
-        return -1j * x.real
+        return x.real * -1j
 
     def conj(self) -> LinearOperator:
         return -1 * self

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, namespace, size
+from linalg.arrays import Array, Shape, matmul, namespace, size
 from linalg.operator import LinearOperator
 from linalg.singular import solve_matrix
 from linalg.sparse import csr, numbered
@@ -38,11 +38,11 @@ class LeftProduct(LinearOperator):
         return 2 * size(self.in_shape) * self.a.shape[-2]
 
     def _apply(self, x: Array) -> Array:
-        return self.a @ x
+        return matmul(self.a, x)
 
     def _apply_transpose(self, x: Array) -> Array:
         a = self.a
-        return (a.T if a.ndim == 2 else a.swapaxes(-1, -2)) @ x
+        return matmul(a.T if a.ndim == 2 else a.swapaxes(-1, -2), x)
 
     def _solve(self, b: Array) -> Array:
         return solve_matrix(self, self.a, b)
@@ -94,7 +94,7 @@ class RightProduct(LinearOperator):
 
     def _apply_transpose(self, x: Array) -> Array:
         b = self.b
-        return x @ b.T if x.ndim == 2 else _times(x, _transposed(b))
+        return matmul(x, b.T) if x.ndim == 2 else _times(x, _transposed(b))
 
     def _solve(self, b: Array) -> Array:
         return _transposed(solve_matrix(self, _transposed(self.b), _transposed(b)))
@@ -124,7 +124,7 @@ class RightProduct(LinearOperator):
 def _times(x: Array, b: Array) -> Array:
     if x.ndim > 2 and b.ndim == 2:  # one product for all leading axes
         return (x.reshape((size(x.shape[:-1]), x.shape[-1])) @ b).reshape((*x.shape[:-1], b.shape[-1]))
-    return x @ b
+    return matmul(x, b)
 
 
 class Einsum(LinearOperator):
