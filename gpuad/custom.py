@@ -85,8 +85,9 @@ class UserPrimitive(Primitive):
             results.append(TracedArray(out, program, index))
         return tuple(results) if isinstance(y, tuple) else results[0]
 
-    def blocks(self, row: Row, rows: Sequence[Row]) -> list[Block]:
-        return [(j, cast(element, rows[j], row)) for j, element in zip(row.parents, row.args, strict=True) if element is not None]
+    def blocks(self, row: Row, rows: Sequence[Row] | dict[int, Row]) -> list[Block]:
+        return [(j, cast(element, rows[j], row)) for j, element in zip(row.parents, row.args, strict=True)
+                if element is not None]
 
     def _refuse_hidden(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise where a traced array comes in a way in which its derivative would be lost."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from gpuad.dispatch import TABLE, implements
 from gpuad.primitive import Elementwise, Primitive, linear
+from gpuad.primitives.shapes import plain
 from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart
 from linalg.arrays import Array, Shape, is_array, is_traced, namespace
 
@@ -104,7 +105,7 @@ def _exp_below(a: Any, y: Array) -> Array:
     xp = namespace(a, y)
     infinite = abs(y) == np.inf
     share = xp.exp(xp.where(infinite, 0, a) - xp.where(infinite, 0, y))
-    return xp.where(infinite, xp.where(y < 0, 0.5, a == y), share)
+    return xp.where(infinite & (y < 0), 0.5, xp.where(infinite, a == y, share))
 
 
 def _above(a: Any, b: Any) -> Array:
@@ -134,7 +135,7 @@ def where(condition: Any, *branches: Any) -> Any:
     if not branches:
         return np.where(condition)
     if not is_array(condition):
-        condition = np.asarray(condition)
+        condition = namespace(*map(plain, branches)).asarray(condition)
     return _select(condition if condition.dtype == bool else condition != 0, *branches)
 
 

@@ -1,7 +1,7 @@
 """Functions that join arrays, split them, and put entries in between."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from gpuad.dispatch import implements
 from gpuad.primitive import Variadic, linear
-from gpuad.primitives.shapes import moveaxis, ravel, refuse_options, reshape, take
+from gpuad.primitives.shapes import arrays_of, moveaxis, ravel, refuse_options, reshape, take
 from linalg import Scatter
 from linalg.arrays import Array, Shape, is_array, namespace
 
@@ -32,8 +32,8 @@ def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None,
     """Arrays joined along an axis: every piece is a block of its own."""
     refuse_options("concatenate", out=out, dtype=dtype)
     if axis is None:
-        arrays, axis = [np.ravel(a) for a in arrays], 0
-    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
+        arrays, axis = [np.ravel(a) for a in arrays_of(*arrays)], 0
+    arrays = arrays_of(*arrays)
     axis = normalize_axis_index(axis, arrays[0].ndim)
     ends = np.cumsum([a.shape[axis] for a in arrays]).tolist()
     shape = (*arrays[0].shape[:axis], ends[-1], *arrays[0].shape[axis + 1:])
@@ -43,7 +43,7 @@ def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None,
 @implements(np.stack)
 def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:  # noqa: ARG001
     """Arrays joined along a new axis."""
-    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
+    arrays = arrays_of(*arrays)
     if len({a.shape for a in arrays}) != 1:
         raise ValueError(f"stack expected arrays of one shape, got {[a.shape for a in arrays]}")
     refuse_options("stack", out=out, dtype=dtype)
@@ -53,26 +53,26 @@ def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any =
 @implements(np.vstack)
 def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:  # noqa: ARG001
     """Arrays joined along the first axis, rows first."""
-    return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
+    return concatenate(list(map(np.atleast_2d, arrays_of(*tup))), 0, dtype=dtype)
 
 
 @implements(np.hstack)
 def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:  # noqa: ARG001
     """Arrays joined along the second axis (the first for arrays of one axis)."""
-    arrays = [np.atleast_1d(a) for a in tup]
+    arrays = list(map(np.atleast_1d, arrays_of(*tup)))
     return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, dtype=dtype)
 
 
 @implements(np.dstack)
 def dstack(tup: Sequence[Any]) -> Any:
     """Arrays joined along the third axis."""
-    return concatenate([np.atleast_3d(a) for a in tup], 2)
+    return concatenate(list(map(np.atleast_3d, arrays_of(*tup))), 2)
 
 
 @implements(np.column_stack)
 def column_stack(tup: Sequence[Any]) -> Any:
     """Vectors as the columns of a matrix."""
-    return concatenate([a if np.ndim(a) > 1 else np.reshape(a, (np.size(a), 1)) for a in tup], 1)
+    return concatenate([a if np.ndim(a) > 1 else np.reshape(a, (np.size(a), 1)) for a in arrays_of(*tup)], 1)
 
 
 @implements(np.array_split)
@@ -134,7 +134,8 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 def block(arrays: Any) -> Any:
     """One array from nested lists of blocks: the innermost lists are joined along the last axis."""
     depth = _depth(arrays)
-    return _block(arrays, depth, max(depth, _most_axes(arrays)))
+    leaves = iter(arrays_of(*_leaves(arrays)))
+    return _block(arrays, leaves, depth, max(depth, _most_axes(arrays)))
 
 
 def _depth(blocks: Any) -> int:
@@ -145,10 +146,14 @@ def _most_axes(blocks: Any) -> int:
     return max(map(_most_axes, blocks)) if isinstance(blocks, list) else np.ndim(blocks)
 
 
-def _block(blocks: Any, depth: int, ndim: int) -> Any:
+def _leaves(blocks: Any) -> list[Any]:
+    return [leaf for b in blocks for leaf in _leaves(b)] if isinstance(blocks, list) else [blocks]
+
+
+def _block(blocks: Any, leaves: Iterator[Any], depth: int, ndim: int) -> Any:
     if isinstance(blocks, list):
-        return concatenate([_block(b, depth - 1, ndim) for b in blocks], -depth)
-    a = blocks if is_array(blocks) else np.asarray(blocks)
+        return concatenate([_block(b, leaves, depth - 1, ndim) for b in blocks], -depth)
+    a = next(leaves)
     return np.reshape(a, (1,) * (ndim - a.ndim) + a.shape)
 
 
@@ -170,7 +175,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """Values put in front of the entries at ``obj``."""
-    arr, values = (x if is_array(x) else np.asarray(x) for x in (arr, values))
+    arr, values = arrays_of(arr, values)
     if axis is None:
         arr, axis = ravel(arr), 0
     axis = normalize_axis_index(axis, arr.ndim)
@@ -206,16 +211,17 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         raise ValueError(f"meshgrid expected indexing 'xy' or 'ij', got {indexing!r}")
     n = len(xi)
     order = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
-    spread = [np.reshape(x, tuple(-1 if i == k else 1 for i in range(n))) for x, k in zip(xi, order, strict=True)]
+    spread = [np.reshape(x, tuple(-1 if i == k else 1 for i in range(n))) for x, k in zip(arrays_of(*xi), order, strict=True)]
     return tuple(spread) if sparse else tuple(np.broadcast_arrays(*spread))
 
 
 @implements(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Differences of neighbours in the raveled array, with entries put in front and behind."""
-    flat = np.ravel(ary)
-    parts = [to_begin, flat[1:] - flat[:-1], to_end]
-    return concatenate([np.ravel(p) for p in parts if p is not None])
+    given = {k: v for k, v in (("begin", to_begin), ("array", ary), ("end", to_end)) if v is not None}
+    parts = {k: np.ravel(v) for k, v in zip(given, arrays_of(*given.values()), strict=True)}
+    parts["array"] = parts["array"][1:] - parts["array"][:-1]
+    return concatenate(list(parts.values()))
 
 
 # ---- padding

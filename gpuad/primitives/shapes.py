@@ -29,6 +29,14 @@ def plain(x: Any) -> Any:
     return x
 
 
+def arrays_of(*values: Any) -> list[Any]:
+    """The values as arrays: numbers and lists go where the arrays among them lie."""
+    if all(map(is_array, values)):
+        return list(values)
+    xp = namespace(*[plain(v) for v in values if is_array(v)])
+    return [v if is_array(v) else xp.asarray(v) for v in values]
+
+
 @implements(np.reshape)
 def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None) -> Any:  # noqa: ARG001
     """``reshape`` in C order (or F, by permuting)."""
@@ -135,7 +143,7 @@ def atleast_3d(*arrays: Any) -> Any:
 
 
 def _each(f: Any, arrays: Sequence[Any]) -> Any:
-    results = tuple(f(a if is_array(a) else np.asarray(a)) for a in arrays)
+    results = tuple(map(f, arrays_of(*arrays)))
     return results[0] if len(results) == 1 else results
 
 
@@ -162,7 +170,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:  # noqa: ARG001
     """All arrays, broadcast to their common shape."""
     shape = np.broadcast_shapes(*[np.shape(a) for a in args])
-    return tuple(np.broadcast_to(a, shape) for a in args)
+    return tuple(np.broadcast_to(a, shape) for a in arrays_of(*args))
 
 
 # ---- indexing

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.traced import TracedArray
-
 Maker = Callable[[np.random.Generator, np.dtype], np.ndarray]
 
 
@@ -37,8 +35,9 @@ CASES: list[Case] = []
 
 def case(covers: Any, f: Callable[..., Any], *makers: Any, name: str = "", **options: Any) -> None:
     """Enter a program; a tuple as maker stands for normal numbers of that shape."""
-    covers = covers if isinstance(covers, tuple) else (covers,)
-    label = name or getattr(covers[0], "__name__", None) or str(covers[0])
+    pair = isinstance(covers, tuple) and len(covers) == 2 and all(isinstance(c, str) and "." not in c for c in covers)
+    covers = covers if isinstance(covers, tuple) and not pair else (covers,)
+    label = name or getattr(covers[0], "__name__", None) or (".".join(covers[0]) if pair else str(covers[0]))
     count = sum(c.name.split("#")[0] == label for c in CASES)
     made = tuple(normal(m) if isinstance(m, tuple) else m for m in makers)
     CASES.append(Case(f"{label}#{count}", f, made, covers, **options))
@@ -377,6 +376,7 @@ method("__mul__ __rmul__ __truediv__ __rtruediv__", lambda x, y: (x * y) / (2 / 
 method("__pow__ __rpow__", lambda x, y: x**y + 2**x + x**2 + x**0.5, positive((2, 3)), (3,))
 method("__mod__ __rmod__ __floordiv__ __rfloordiv__", lambda x: x % 0.7 + 2 % x + (x // 0.3) * x + (2 // x) * x, positive((3,)), kinds="d")
 method("__matmul__ __rmatmul__", lambda x: x @ x.T @ np.ones((2, 1)) + np.ones((2, 2)) @ x @ np.ones(3)[:, None], (2, 3))
+method("__divmod__ __rdivmod__", lambda x: (*divmod(x, 0.7), *divmod(2, x)), positive((3,)), kinds="d")
 method("__neg__ __pos__ __abs__", lambda x: -x * +x * abs(x), (2, 3))
 method("__getitem__ __iter__ __len__", lambda x: sum(x[i] * row for i, row in enumerate(x)) * len(x), (2, 3))
 method("reshape", lambda x: x.reshape(3, 2) @ x.reshape((2, -1)) @ x.reshape(3, 2, order="F"), (2, 3))
@@ -400,8 +400,3 @@ def _in_place_on_scalars(x: Any) -> Any:
     total *= x[2]
     total /= 3
     return total
-
-
-def methods() -> set[str]:
-    """Everything that a traced array has beyond Python's object and the attributes that hold no derivative."""
-    return {n for n in vars(TracedArray) if callable(getattr(TracedArray, n)) or n in ("T", "mT", "real", "imag")}

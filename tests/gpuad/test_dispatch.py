@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import gpuad as ad
-from gpuad import NotDifferentiableError, primitive, primitives
+from gpuad import NotDifferentiableError, primitives
 from gpuad.dispatch import METHODS, TABLE
+from gpuad.operators import IN_PLACE
+from gpuad.primitive import Elementwise, MultiOutput, Primitive, Variadic
 from gpuad.primitives.constants import CONSTANTS
 from gpuad.traced import TracedArray
 from linalg import Identity, LinearOperator
@@ -31,11 +33,11 @@ def test_every_ufunc_method_is_in_the_catalogue() -> None:
     assert not [key for key in METHODS if key not in COVERED]
 
 
-REFUSING = {"__array__", "__float__", "__int__", "__complex__", "__index__", "item", "tolist", "__setitem__", "_refuse", "__hash__"}
+REFUSING = {"__array__", "__float__", "__int__", "__complex__", "__index__", "item", "tolist", "__setitem__", "_refuse", "__hash__", *IN_PLACE}
 PROTOCOL = {"__array_ufunc__", "__array_function__", "__array_namespace__", "__cupy_override_elementwise_kernel__", "_apply_linear",
             "__init__", "__repr__", "__format__", "__bool__"}
 CONSTANT_METHODS = {"__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__invert__", "argmax", "argmin", "argsort", "any", "all",
-                    "nonzero", "searchsorted", "round"}
+                    "nonzero", "searchsorted", "round", "__round__"}
 PLAIN = {"shape", "dtype", "ndim", "size", "itemsize", "nbytes", "device", "index", "program", "value"}
 
 
@@ -77,7 +79,7 @@ def test_the_namespaces_agree(entry: Case, xp: Any) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-METHOD_NAMES = [n for n in ("sum mean prod max min var std cumsum ptp take repeat diagonal trace swapaxes squeeze ravel argmax "
+METHOD_NAMES = [n for n in ("sum mean prod max min var std cumsum take repeat diagonal trace swapaxes squeeze ravel argmax "
                             "argsort any all nonzero round transpose reshape clip dot conj").split()]
 ARGUMENTS: dict[str, tuple[Any, ...]] = {"take": ([0, 2],), "repeat": (2,), "swapaxes": (0, 1), "reshape": ((3, 2),), "clip": (-1, 1),
                                          "dot": (np.ones((3, 2)),)}
@@ -195,13 +197,13 @@ def test_no_primitive_has_a_reverse_rule(path: Path) -> None:
 
 
 def test_a_primitive_is_a_function_and_its_differential() -> None:
-    for kind in (primitive.Primitive, primitive.Elementwise, primitive.Variadic, primitive.MultiOutput):
+    for kind in (Primitive, Elementwise, Variadic, MultiOutput):
         parameters = set(inspect.signature(kind).parameters)
         assert parameters <= {"name", "fun", "rules", "rule", "component"}
 
 
 def test_a_rule_gives_an_element_and_nothing_else() -> None:
-    identity = primitive.Primitive("identity", lambda x: x, lambda shape, _y, _x: Identity(shape))
+    identity = Primitive("identity", lambda x: x, lambda shape, _y, _x: Identity(shape))
     x = np.arange(3.0)
     _, system = ad.linearize(identity, x)
     assert all(isinstance(e, LinearOperator) for row in system._blocks for _, e in row)
