@@ -39,7 +39,7 @@ def spy(system: Any, ax: Any = None) -> Any:
     n, k = len(system.rows) - system.n_inputs, system.n_inputs
     if n > CELLS:
         return _spy_long(ax, system, n, k)
-    rows = [name_of(row) for row in system.rows[k:]] if n <= NAMED else []
+    rows = [row.label for row in system.rows[k:]] if n <= NAMED else []
     columns = input_names(system) if k <= NAMED else []
     slanted = any(len(name) > 4 for name in columns)
     left, right = 1.0 + 0.4 * max(map(len, rows), default=0), n + 2.4 + k
@@ -166,18 +166,9 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("0123456789−.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·")
 
 
-def name_of(row: Row) -> str:
-    """The operation of a row; of a linear one the element that it applies."""
-    if row.primitive is None:
-        return "input"
-    if row.primitive.name != "linear":
-        return row.primitive.name
-    return re.sub("(?<=[a-z])(?=[A-Z])", " ", type(row.kwargs["operator"]).__name__).lower()
-
-
 def symbol_of(row: Row) -> str:
     """The operation as one writes it, with the constant that it takes where that is a number that the row keeps: ``× 3``."""
-    name = name_of(row)
+    name = row.label
     constants = [a for a, j in zip(row.args, row.parents, strict=True) if j < 0 and a is not None and np.shape(a) == ()]
     if name not in SYMBOLS:
         return name

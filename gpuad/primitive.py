@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
@@ -50,7 +51,7 @@ class Primitive:
 
         ``outs`` are the results where they are known already: this primitive is then one of them, and its rule's y is the tuple.
         """
-        program, values, parents, mask = enter(args)
+        program, values, parents, bits = enter(args)
         if outs is None:
             try:
                 y = out = self.fun(*values, **kwargs)
@@ -65,7 +66,7 @@ class Primitive:
         rows = program.rows
         if rows is None:
             raise LeakedTraceError(self.label(kwargs))
-        keep_y, kept = self.saves.get(mask) or self.find_saves(mask, len(args))
+        keep_y, kept = self.saves.get(bits) or self.find_saves(bits, len(args))
         saved = [None] * len(args)
         for position in kept:  # traced values are the program's own; constants may be changed by others later
             value = values[position]
@@ -77,15 +78,15 @@ class Primitive:
     def rule(self, position: int) -> Rule | None:
         return self.rules[position]
 
-    def find_saves(self, mask: int, n: int) -> tuple[bool, list[int]]:
-        """Whether the result, and which arguments, the rules of the traced arguments (bits of mask) use."""
+    def find_saves(self, bits: int, n: int) -> tuple[bool, list[int]]:
+        """Whether the result, and which arguments, the rules of the traced arguments (bits) use."""
         used: set[int] = set()
         for position in range(n):
-            rule = self.rule(position) if mask >> position & 1 else None
+            rule = self.rule(position) if bits >> position & 1 else None
             if rule is not None:
                 used |= self._uses(rule, n)
-        self.saves[mask] = (-1 in used, sorted(used - {-1}))
-        return self.saves[mask]
+        self.saves[bits] = (-1 in used, sorted(used - {-1}))
+        return self.saves[bits]
 
     def _uses(self, rule: Rule, n: int) -> set[int]:
         parameters = list(inspect.signature(rule).parameters.values())
@@ -188,25 +189,26 @@ class MultiOutput:
 
 def enter(args: tuple[Any, ...]) -> tuple[Program | None, Sequence[Any], Sequence[int], int]:
     """What a call needs to be recorded: the youngest program among its arguments (None where nothing is traced), the values of
-    the arguments seen from there, the variable that each is there (−1 for a constant), and the bits of the traced positions.
+    the arguments seen from there, the variable that each is there (−1 for a constant), and the bits of the traced
+    positions, with one more bit after the last position.
     """
     if len(args) == 1:  # the short ways for one and two arguments: most rows are of these kinds
         a = args[0]
-        return (a.program, (a.value,), (a.index,), 1) if type(a) is TracedArray else (None, args, (), 0)
+        return (a.program, (a.value,), (a.index,), 0b11) if type(a) is TracedArray else (None, args, (), 2)
     if len(args) == 2:
         a, b = args
         if type(a) is TracedArray:
             if type(b) is not TracedArray or b.program.level < a.program.level:
-                return a.program, (a.value, b), (a.index, -1), 1
+                return a.program, (a.value, b), (a.index, -1), 0b101
             if a.program is b.program:
-                return a.program, (a.value, b.value), (a.index, b.index), 3
+                return a.program, (a.value, b.value), (a.index, b.index), 0b111
         if type(b) is TracedArray:
-            return b.program, (a, b.value), (-1, b.index), 2
-        return None, args, (), 0
+            return b.program, (a, b.value), (-1, b.index), 0b110
+        return None, args, (), 0b100
     program = max((a.program for a in args if type(a) is TracedArray), key=lambda p: p.level, default=None)
     here = [type(a) is TracedArray and a.program is program for a in args]
     return (program, [a.value if h else a for a, h in zip(args, here, strict=True)],
-            [a.index if h else -1 for a, h in zip(args, here, strict=True)], sum(1 << i for i, h in enumerate(here) if h))
+            [a.index if h else -1 for a, h in zip(args, here, strict=True)], sum(1 << i for i, h in enumerate([*here, True]) if h))
 
 
 def cast(element: LinearOperator, source: Row, row: Row) -> LinearOperator:
@@ -242,7 +244,8 @@ linear = Linear("linear", lambda x, operator: operator._apply(x), lambda _shape,
 
 
 def _apply_linear(self: TracedArray, operator: LinearOperator) -> Array:
-    return linear(self, operator=operator)
+    """E x for an element E whose arrays others may change before the solve: a copy of it is kept."""
+    return linear(self, operator=deepcopy(operator))
 
 
 TracedArray._apply_linear = _apply_linear  # type: ignore[attr-defined]

@@ -70,6 +70,9 @@ class TracedArray:
     def __bool__(self) -> bool:
         return bool(self.value)
 
+    def __deepcopy__(self, _memo: Any) -> TracedArray:
+        return self  # immutable
+
     def __hash__(self) -> int:
         raise TypeError("unhashable type: TracedArray (as numpy.ndarray)")
 

@@ -101,7 +101,7 @@ def _argnums(argnums: Argnums) -> tuple[int | tuple[int, ...], bool]:
     return (tuple(argnums), True) if isinstance(argnums, (list, tuple)) else (argnums, False)  # type: ignore[return-value]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256, typed=True)
 def _positions(argnums: int | tuple[int, ...], n: int, name: str) -> tuple[int, ...]:
     """The positional arguments that ``argnums`` names, of n."""
     numbers = argnums if isinstance(argnums, tuple) else (argnums,)

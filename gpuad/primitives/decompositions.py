@@ -20,7 +20,7 @@ import numpy as np
 from gpuad.dispatch import implements
 from gpuad.primitive import MultiOutput, Primitive
 from gpuad.primitives.joining import concatenate
-from gpuad.primitives.matrices import conj_transposing, conj_transpose, hermitian_part
+from gpuad.primitives.matrices import conj_transpose, conj_transposing, hermitian_part
 from linalg import AxisSum, Diagonal, Gather, Identity, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero
 from linalg.arrays import Array, Shape, namespace
 

@@ -6,14 +6,26 @@ from typing import Any
 import numpy as np
 
 from gpuad.dispatch import implements
-from gpuad.primitive import MultiOutput, Primitive
+from gpuad.primitive import MultiOutput, Primitive, enter
 from gpuad.primitives.decompositions import singular_values
 from gpuad.primitives.elementwise import value_of
-from gpuad.primitives.matrices import conj_transposing, conj_transpose, inner_product, transposing
+from gpuad.primitives.matrices import conj_transpose, conj_transposing, inner_product, transposing
 from gpuad.primitives.products import matmul
-from gpuad.primitives.shapes import broadcast_to, refuse_options, reshape
-from linalg import AxisSum, Broadcast, Diagonal, ImaginaryPart, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero
-from linalg.arrays import Array, Shape, is_array, namespace, solve_matrices
+from gpuad.primitives.shapes import arrays_of, broadcast_to, plain, refuse_options, reshape
+from linalg import (
+    AxisSum,
+    Broadcast,
+    Diagonal,
+    Identity,
+    ImaginaryPart,
+    Inverse,
+    LeftProduct,
+    LinearOperator,
+    RealPart,
+    RightProduct,
+    Zero,
+)
+from linalg.arrays import Array, Shape, namespace, solve_matrices
 from linalg.association import multiply_chain
 
 # ---- solve and inv
@@ -33,14 +45,43 @@ def _solve_right(shape: Shape, _x: Any, a: Array, _b: Any) -> LinearOperator:
 _solve = Primitive("solve", solve_matrices, _solve_left, _solve_right)
 
 
+def _residual_left(shape: Shape, _y: Any, _a: Any, _b: Any, x: Array) -> LinearOperator:
+    """dr = −dA x."""
+    full = (*x.shape[:-2], *shape[-2:])
+    effect = -RightProduct(x, full)
+    return effect if full == shape else effect @ Broadcast(shape, full)
+
+
+def _residual_right(shape: Shape, _y: Any, _a: Any, _b: Any, _x: Any) -> LinearOperator:
+    """dr = db."""
+    return Identity(shape)
+
+
+def _zero_residual(_a: Any, b: Array, x: Array) -> Array:
+    return namespace(plain(x)).zeros(b.shape, dtype=x.dtype)
+
+
+_residual = Primitive("residual", _zero_residual, _residual_left, _residual_right, None)
+_corrected = Primitive("solve", lambda _a, _r, x: x, None, lambda shape, _y, a, _r, _x: Inverse(LeftProduct(a, shape)), None)
+
+
+def _solve_both(a: Array, b: Array) -> Array:
+    """x with a x = b. With both traced in one program there are two rows, dr = db − dA x and dx = A⁻¹ dr: one solve for both."""
+    _, (inner_a, inner_b), _, mask = enter((a, b))
+    if mask != 3:  # not both
+        return _solve(a, b)
+    x = _solve(inner_a, inner_b)
+    return _corrected(a, _residual(a, b, x), x)
+
+
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     """x with a x = b; b is a vector if it has one axis, else a stack of matrices."""
-    a, b = (x if is_array(x) else np.asarray(x) for x in (a, b))
+    a, b = arrays_of(a, b)
     vector = b.ndim == 1
     columns = reshape(b, (*b.shape, 1)) if vector else b
     batch = np.broadcast_shapes(a.shape[:-2], columns.shape[:-2])
-    x = _solve(a, broadcast_to(columns, (*batch, *columns.shape[-2:])))
+    x = _solve_both(a, broadcast_to(columns, (*batch, *columns.shape[-2:])))
     return reshape(x, x.shape[:-1]) if vector else x
 
 
@@ -146,7 +187,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NO_
 @implements(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """(x, residuals, rank, singular values) with x = A⁺ b, the shortest of the least-squares solutions."""
-    a, b = (x if is_array(x) else np.asarray(x) for x in (a, b))
+    a, b = arrays_of(a, b)
     if rcond is None:
         rcond = float(np.finfo(np.result_type(a.dtype, b.dtype)).eps) * max(a.shape)
     x = matmul(pinv(a, rcond), b)
@@ -184,7 +225,7 @@ def matrix_power(a: Any, n: int) -> Any:
 def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     """The product of a chain of matrices in the cheapest order; the first and the last may be vectors."""
     refuse_options("multi_dot", out=out)
-    arrays = [a if is_array(a) else np.asarray(a) for a in arrays]
+    arrays = arrays_of(*arrays)
     if len(arrays) < 2:
         raise ValueError(f"multi_dot expected at least two arrays, got {len(arrays)}")
     row, column = arrays[0].ndim == 1, arrays[-1].ndim == 1

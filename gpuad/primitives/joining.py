@@ -139,7 +139,12 @@ def block(arrays: Any) -> Any:
 
 
 def _depth(blocks: Any) -> int:
-    return 1 + max(map(_depth, blocks)) if isinstance(blocks, list) else 0
+    if not isinstance(blocks, list):
+        return 0
+    depths = {_depth(b) for b in blocks}
+    if len(depths) != 1:
+        raise ValueError(f"block expected lists of equal depth with at least one entry each, got depths {sorted(depths)}")
+    return 1 + depths.pop()
 
 
 def _most_axes(blocks: Any) -> int:

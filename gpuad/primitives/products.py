@@ -10,9 +10,9 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from gpuad.dispatch import METHODS, TABLE, implements
 from gpuad.primitive import Primitive, Variadic
-from gpuad.primitives.shapes import refuse_options, reshape
+from gpuad.primitives.shapes import arrays_of, refuse_options, reshape
 from linalg import Broadcast, Einsum, LeftProduct, LinearOperator, Reshape, RightProduct, arrays
-from linalg.arrays import Array, Shape, is_array, namespace, size
+from linalg.arrays import Array, Shape, namespace, size
 
 
 def _left_rule(shape: Shape, _y: Any, _a: Any, b: Array) -> LinearOperator:
@@ -54,7 +54,7 @@ matmul = Primitive("matmul", arrays.matmul, _left_rule, _right_rule)
 
 @implements(np.matmul)
 def _matmul(x1: Any, x2: Any, /) -> Any:
-    return matmul(x1 if is_array(x1) else np.asarray(x1), x2 if is_array(x2) else np.asarray(x2))
+    return matmul(*arrays_of(x1, x2))
 
 
 def _matvec(x1: Any, x2: Any, /) -> Any:
@@ -75,7 +75,7 @@ if hasattr(np, "matvec"):  # NumPy 2.2
 def dot(a: Any, b: Any, out: Any = None) -> Any:
     """``dot``: a sum over the last axis of a and the second last of b."""
     refuse_options("dot", out=out)
-    a, b = (x if is_array(x) else np.asarray(x) for x in (a, b))
+    a, b = arrays_of(a, b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
     return matmul(a, b) if b.ndim == 1 or (a.ndim <= 2 and b.ndim == 2) else tensordot(a, b, (-1, -2))
@@ -84,7 +84,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
 @implements(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """A sum over pairs of axes, as one product of matrices."""
-    a, b = (x if is_array(x) else np.asarray(x) for x in (a, b))
+    a, b = arrays_of(a, b)
     left, right = (range(-axes, 0), range(axes)) if isinstance(axes, (int, np.integer)) else axes
     left, right = normalize_axis_tuple(left, a.ndim), normalize_axis_tuple(right, b.ndim)
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
@@ -191,7 +191,7 @@ def _parse(operands: Sequence[Any]) -> tuple[list[str], str, list[Any]]:
     if not isinstance(operands[0], str):
         operands = _from_lists(operands)
     subscripts = operands[0].replace(" ", "")
-    arrays: list[Any] = [a if is_array(a) else np.asarray(a) for a in operands[1:]]
+    arrays = arrays_of(*operands[1:])
     left, arrow, target = subscripts.partition("->")
     terms = left.split(",")
     if len(terms) != len(arrays):

@@ -10,8 +10,8 @@ from gpuad.dispatch import METHODS, implements
 from gpuad.primitive import Primitive, linear
 from gpuad.primitives.elementwise import astype, divide, real, sqrt, square, where
 from gpuad.primitives.matrices import real_dtype
-from gpuad.primitives.shapes import plain, ravel, refuse_options, reshape
-from linalg import AxisSum, CumulativeSum, Diagonal, LinearOperator, Product, Scaling
+from gpuad.primitives.shapes import arrays_of, plain, ravel, refuse_options, reshape
+from linalg import AxisSum, CumulativeSum, Diagonal, LinearOperator, Product, RealPart, Scaling
 from linalg.arrays import Array, Shape, is_array, namespace, size
 
 _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
@@ -146,6 +146,23 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     return result if initial is _NO_VALUE else result * initial
 
 
+def _var_value(x: Array, axes: Shape, keepdims: bool, ddof: float) -> Array:
+    return x.var(axis=axes, ddof=ddof, keepdims=keepdims)
+
+
+def _var_rule(shape: Shape, _y: Any, x: Array, axes: Shape, keepdims: bool, ddof: float) -> LinearOperator:
+    """d var = 2/(n − ddof) Σ Re((x̄ − mean) dx): that of the mean drops out, since deviations from it add up to zero."""
+    deviation = x - np.mean(x, axes, keepdims=True)
+    n = size(tuple(shape[i] for i in axes)) - ddof
+    weights = deviation * (2 / n if n > 0 else np.inf)
+    if x.dtype.kind != "c":
+        return Product(AxisSum(shape, axes, keepdims), Diagonal(weights, shape))
+    return Product(AxisSum(shape, axes, keepdims), RealPart(shape), Diagonal(weights.conj(), shape))
+
+
+_var = Primitive("var", _var_value, _var_rule)
+
+
 @implements(np.var)
 def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: Any = False, *,
         where: Any = _NO_VALUE, mean: Any = _NO_VALUE, correction: Any = _NO_VALUE) -> Any:
@@ -156,6 +173,8 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: floa
     ddof = ddof if correction is _NO_VALUE else correction
     a = a if dtype is None else astype(a, dtype)
     axes = _axes(axis, a.ndim)
+    if mean is _NO_VALUE and _everywhere(where):
+        return _var(a, axes=axes, keepdims=_kept(keepdims), ddof=ddof)
     center = np.mean(a, axes, keepdims=True, where=where) if mean is _NO_VALUE else mean
     deviation = a - center
     squares = square(deviation) if a.dtype.kind != "c" else real(deviation * deviation.conj())
@@ -185,11 +204,12 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO_VALUE, append: A
     """Differences of neighbours along an axis, n times."""
     if n < 0:
         raise ValueError(f"diff expected n of at least 0, got {n}")
-    a = a if is_array(a) else np.asarray(a)
+    parts = arrays_of(*[p for p in (prepend, a, append) if p is not _NO_VALUE])
+    a = parts[0 if prepend is _NO_VALUE else 1]
     axis = normalize_axis_index(axis, a.ndim)
-    parts = [np.broadcast_to(p, (*a.shape[:axis], 1, *a.shape[axis + 1:])) if np.ndim(p) == 0 else p
-             for p in (prepend, a, append) if p is not _NO_VALUE]
-    a = np.concatenate(parts, axis) if len(parts) > 1 else a
+    if len(parts) > 1:
+        border = (*a.shape[:axis], 1, *a.shape[axis + 1:])
+        a = np.concatenate([p if p.ndim else np.broadcast_to(p, border) for p in parts], axis)
     lead = (slice(None),) * axis
     for _ in range(n):
         a = a[(*lead, slice(1, None))] - a[(*lead, slice(None, -1))]
@@ -212,7 +232,8 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
     refuse_options("partition", order=order)
     if axis is None:
         a, axis = ravel(a), -1
-    return np.take_along_axis(a, np.argpartition(plain(a), kth, axis=axis, kind=kind), axis)  # type: ignore[arg-type]
+    options: Any = {} if kind == "introselect" else {"kind": kind}
+    return np.take_along_axis(a, np.argpartition(plain(a), kth, axis=axis, **options), axis)
 
 
 def _reduce(ufunc: str, function: Any) -> None:

@@ -81,6 +81,11 @@ class Sparse(LinearOperator):
                 raise singular(self, f"has no inverse ({error})") from error
         return self._factors[dtype]
 
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Sparse:
+        copied = Sparse(self.matrix.copy(), self.in_shape, self.out_shape)
+        copied._factors.update(self._factors)  # no operation changes them
+        return copied
+
     def conj(self) -> Sparse:
         return Sparse(self.matrix.conj(), self.in_shape, self.out_shape) if self.dtype.kind == "c" else self
 

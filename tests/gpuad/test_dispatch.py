@@ -33,11 +33,15 @@ def test_every_ufunc_method_is_in_the_catalogue() -> None:
     assert not [key for key in METHODS if key not in COVERED]
 
 
-REFUSING = {"__array__", "__float__", "__int__", "__complex__", "__index__", "item", "tolist", "__setitem__", "_refuse", "__hash__", *IN_PLACE}
-PROTOCOL = {"__array_ufunc__", "__array_function__", "__array_namespace__", "__cupy_override_elementwise_kernel__", "_apply_linear",
-            "__init__", "__repr__", "__format__", "__bool__"}
-CONSTANT_METHODS = {"__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__invert__", "argmax", "argmin", "argsort", "any", "all",
-                    "nonzero", "searchsorted", "round", "__round__"}
+REFUSING = {
+    "__array__", "__float__", "__int__", "__complex__", "__index__", "item", "tolist", "__setitem__", "_refuse", "__hash__",
+    *IN_PLACE}
+PROTOCOL = {
+    "__array_ufunc__", "__array_function__", "__array_namespace__", "__cupy_override_elementwise_kernel__", "_apply_linear",
+    "__init__", "__repr__", "__format__", "__bool__"}
+CONSTANT_METHODS = {
+    "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__invert__", "argmax", "argmin", "argsort", "any", "all",
+    "nonzero", "searchsorted", "round", "__round__"}
 PLAIN = {"shape", "dtype", "ndim", "size", "itemsize", "nbytes", "device", "index", "program", "value"}
 
 
@@ -51,6 +55,13 @@ def test_every_method_of_a_traced_array_is_in_the_catalogue() -> None:
 # ---- four spellings
 
 DIRECT = [pytest.param(c, id=c.name) for c in CASES if c.covers and c.f in c.covers]
+
+
+def _has(function: Any, xp: Any) -> bool:
+    try:
+        return _attribute(function, xp) is not None
+    except AttributeError:
+        return False
 
 
 def _attribute(function: Any, root: Any) -> Callable[..., Any]:
@@ -72,6 +83,8 @@ def _leaves(out: Any) -> list[Any]:
 @pytest.mark.parametrize("entry", DIRECT)
 def test_the_namespaces_agree(entry: Case, xp: Any) -> None:
     module = ad.numpy if xp is np else ad.cupy
+    if not _has(entry.f, xp):
+        pytest.skip(f"CuPy has no {entry.f.__name__}")
     expected = _gradient(entry.f, entry, xp)
     for spelled in (_attribute(entry.f, module),
                     lambda x, *rest: _attribute(entry.f, x.__array_namespace__())(x, *rest)):
@@ -79,26 +92,26 @@ def test_the_namespaces_agree(entry: Case, xp: Any) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-METHOD_NAMES = [n for n in ("sum mean prod max min var std cumsum take repeat diagonal trace swapaxes squeeze ravel argmax "
-                            "argsort any all nonzero round transpose reshape clip dot conj").split()]
-ARGUMENTS: dict[str, tuple[Any, ...]] = {"take": ([0, 2],), "repeat": (2,), "swapaxes": (0, 1), "reshape": ((3, 2),), "clip": (-1, 1),
-                                         "dot": (np.ones((3, 2)),)}
+METHOD_NAMES = ("sum mean prod max min var std cumsum take repeat diagonal trace swapaxes squeeze ravel argmax argsort any all "
+                "nonzero round transpose reshape clip dot conj").split()
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "take": ([0, 2],), "repeat": (2,), "swapaxes": (0, 1), "reshape": ((3, 2),), "clip": (-1, 1), "dot": (np.ones((3, 2)),)}
 
 
 @pytest.mark.parametrize("name", METHOD_NAMES)
 def test_methods_are_the_functions(name: str) -> None:
     x, args = np.random.default_rng(0).standard_normal((2, 3)), ARGUMENTS.get(name, ())
-    def method(t: Any) -> Any:
-        return t * np.sum(np.asarray(getattr(t, name)(*args)) if name in CONSTANT_METHODS else getattr(t, name)(*args))
-    def function(t: Any) -> Any:
-        return t * np.sum(np.asarray(getattr(np, name)(t, *args)) if name in CONSTANT_METHODS else getattr(np, name)(t, *args))
-    np.testing.assert_array_equal(ad.jacobian(method)(x), ad.jacobian(function)(x))
-    np.testing.assert_array_equal(method(x), method(x.copy()))
+    def total(y: Any) -> Any:
+        return np.sum(np.asarray(y) if name in CONSTANT_METHODS else y)
+    by_method = ad.jacobian(lambda t: t * total(getattr(t, name)(*args)))(x)
+    np.testing.assert_array_equal(by_method, ad.jacobian(lambda t: t * total(getattr(np, name)(t, *args)))(x))
 
 
 OPERATORS: dict[str, tuple[Callable[..., Any], Any]] = {
-    "add": (lambda a, b: a + b, np.add), "subtract": (lambda a, b: a - b, np.subtract), "multiply": (lambda a, b: a * b, np.multiply),
-    "divide": (lambda a, b: a / b, np.divide), "power": (lambda a, b: a**b, np.power), "remainder": (lambda a, b: a % b, np.remainder),
+    "add": (lambda a, b: a + b, np.add), "subtract": (lambda a, b: a - b, np.subtract),
+    "multiply": (lambda a, b: a * b, np.multiply),
+    "divide": (lambda a, b: a / b, np.divide), "power": (lambda a, b: a**b, np.power),
+    "remainder": (lambda a, b: a % b, np.remainder),
     "matmul": (lambda a, b: a @ b, np.matmul)}
 
 

@@ -1,7 +1,6 @@
 """Every entry of the catalogue: value, forward and reverse derivatives of first and second order, and its elements."""
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,19 +9,19 @@ import optree
 import pytest
 
 import gpuad as ad
-from gpuad.traced import TracedArray
 from linalg import LinearOperator
 from linalg.arrays import to_host
 from tests.gpuad.programs import CASES, Case
 
 EACH = [pytest.param(c, kind, id=f"{c.name}-{kind}") for c in CASES for kind in c.kinds]
-SECOND = [pytest.param(c, kind, id=f"{c.name}-{kind}") for c in CASES for kind in c.kinds if c.order > 1]
 
 
 class Problem:
     """A program, its arguments on the host and where it runs, directions for its arguments, weights for its results."""
 
     def __init__(self, entry: Case, kind: str, xp: Any):
+        if entry.lists and xp is not np:
+            pytest.skip("CuPy's ufuncs do not take lists as operands")
         arguments = entry.arguments(kind)
         self.constants = [(i, a) for i, a in enumerate(arguments) if a.dtype.kind not in "fc"]
         self.primals = [a for a in arguments if a.dtype.kind in "fc"]
@@ -64,7 +63,8 @@ def inner(xs: Sequence[Any], ys: Sequence[Any]) -> float:
     return float(sum(np.vdot(x, y).real for x, y in zip(host(xs), host(ys), strict=True)))
 
 
-def differences(f: Callable[..., Sequence[Any]], at: Sequence[np.ndarray], along: Sequence[np.ndarray], h: float) -> list[np.ndarray]:
+def differences(f: Callable[..., Sequence[Any]], at: Sequence[np.ndarray], along: Sequence[np.ndarray],
+                h: float = 1e-3) -> list[np.ndarray]:
     """The derivative along a direction by two-sided differences of fourth order."""
     def step(k: float) -> list[np.ndarray]:
         return host(f(*[a + k * h * v for a, v in zip(at, along, strict=True)]))
@@ -87,19 +87,19 @@ def test_value_and_first_derivatives(entry: Case, kind: str, xp: Any) -> None:
         assert got.dtype == expected.dtype and got.shape == expected.shape
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
     forward = system.pushforward(*directions)
-    assert_close(forward, differences(p.on_host, p.primals, p.directions, 1e-3), 1e-7)
+    assert_close(forward, differences(p.on_host, p.primals, p.directions), 1e-7)
     reverse = system.pullback(list(p.there(p.weights)))
     assert [(g.shape, g.dtype) for g in reverse] == [(a.shape, a.dtype) for a in p.primals]
     a, b = inner(p.weights, forward), inner(reverse, p.directions)
     assert abs(a - b) <= 1e-10 * (1 + abs(a))
 
 
-@pytest.mark.parametrize(("entry", "kind"), SECOND)
+@pytest.mark.parametrize(("entry", "kind"), EACH)
 def test_second_derivatives(entry: Case, kind: str, xp: Any) -> None:
     p = Problem(entry, kind, xp)
     primals, directions = p.there(p.primals), p.there(p.directions)
     _, forward = ad.jvp(p.gradient, primals, directions)
-    expected = differences(lambda *args: p.gradient(*p.there(args)), p.primals, p.directions, 1e-3)
+    expected = differences(lambda *args: p.gradient(*p.there(args)), p.primals, p.directions)
     assert_close(forward, expected, 1e-6)
     other = [p.like(a) for a in p.primals]
     reverse = ad.vjp(p.gradient, *primals)[1](p.there(other))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gpuad as ad
+from linalg import Inverse, Product
 from linalg.arrays import to_host
 
 NAN, INF = np.nan, np.inf
@@ -66,7 +67,7 @@ def test_ties_are_shared_by_both_arguments() -> None:
 
 
 def test_the_absolute_value_of_a_complex_zero_has_gradient_zero() -> None:
-    np.testing.assert_array_equal(ad.grad(lambda z: np.sum(np.abs(z)))(np.array([0j, 3 + 4j])), [0, 0.6 + 0.8j])
+    np.testing.assert_allclose(ad.grad(lambda z: np.sum(np.abs(z)))(np.array([0j, 3 + 4j])), [0, 0.6 + 0.8j], rtol=1e-15)
     np.testing.assert_array_equal(ad.grad(lambda z: np.sum(np.sign(z).real))(np.array([0j])), [1])
 
 
@@ -111,8 +112,12 @@ def test_softmax_and_log_sum_exp_are_stable(scale: float, xp: Any) -> None:
     np.testing.assert_allclose(got, p * (w - (p * w).sum(-1, keepdims=True)), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("softplus", [lambda x: np.logaddexp(x, 0), lambda x: np.logaddexp(0, x), lambda x: np.maximum(x, 0) + np.log1p(
-    np.exp(-np.abs(x))), lambda x: np.logaddexp2(x / np.float32(np.log(2)), 0) * np.float32(np.log(2))])
+LN2 = np.float32(np.log(2))
+
+
+@pytest.mark.parametrize("softplus", [
+    lambda x: np.logaddexp(x, 0), lambda x: np.logaddexp(0, x), lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+    lambda x: np.logaddexp2(x / LN2, 0) * LN2])
 def test_softplus_is_stable(softplus: Callable[[Any], Any], xp: Any) -> None:
     x = np.array([-1e30, -1e4, -100, -20, -1, 0.25, 1, 20, 100, 1e4, 1e30], np.float32)
     g = ad.grad(lambda t: np.sum(softplus(t)))(xp.asarray(x))
@@ -130,12 +135,35 @@ def test_tanh_and_the_logistic_function_are_stable(xp: Any) -> None:
 
 
 NETWORK_OPERATIONS: dict[str, Callable[[Any], Any]] = {
-    "relu": lambda x: np.maximum(x, 0), "mean": lambda x: np.mean(x, axis=0), "var": lambda x: np.var(x, axis=0), "std": np.std,
-    "max": lambda x: np.max(x, axis=1), "softmax": softmax, "where": lambda x: np.where(x > 0, x, 0), "copysign": lambda x:
-    np.copysign(x, -1), "fmax": lambda x: np.fmax(x, 0), "clip": lambda x: np.clip(x, 0, 1), "power": lambda x: x**3 + np.abs(x)**1.5,
-    "logaddexp": lambda x: np.logaddexp(x, 0), "sinc": np.sinc, "norm": lambda x: np.linalg.norm(x, axis=0), "sort": np.sort,
-    "tril": np.tril, "masked mean": lambda x: np.mean(x, where=[True, False, True]), "prod": np.prod, "pad": lambda x: np.pad(x, 1),
-    "inv": lambda x: np.linalg.inv(x @ x.T + np.eye(3, dtype=np.float32)), "svd": lambda x: np.linalg.svd(x, compute_uv=False)}
+    "relu": lambda x: np.maximum(x, 0),
+    "mean": lambda x: np.mean(x, axis=0),
+    "masked mean": lambda x: np.mean(x, where=[True, False, True]),
+    "var": lambda x: np.var(x, axis=0),
+    "std": np.std,
+    "max": lambda x: np.max(x, axis=1),
+    "softmax": softmax,
+    "where": lambda x: np.where(x > 0, x, 0),
+    "copysign": lambda x: np.copysign(x, -1),
+    "fmax": lambda x: np.fmax(x, 0),
+    "clip": lambda x: np.clip(x, 0, 1),
+    "power": lambda x: x**3 + np.abs(x)**1.5,
+    "logaddexp": lambda x: np.logaddexp(x, 0),
+    "logaddexp2": lambda x: np.logaddexp2(1, x),
+    "hypot": lambda x: np.hypot(x, 1),
+    "sinc": np.sinc,
+    "norm": lambda x: np.linalg.norm(x, axis=0),
+    "sort": np.sort,
+    "tril": np.tril,
+    "prod": np.prod,
+    "pad": lambda x: np.pad(x, 1),
+    "inv": lambda x: np.linalg.inv(x @ x.T + np.eye(3, dtype=np.float32)),
+    "det": np.linalg.det,
+    "cholesky": lambda x: np.linalg.cholesky(x @ x.T + np.eye(3, dtype=np.float32)),
+    "eigh": lambda x: np.linalg.eigh(x + x.T)[1],
+    "svd": lambda x: np.linalg.svd(x, compute_uv=False),
+    "qr": lambda x: np.linalg.qr(x)[0],
+    "einsum": lambda x: np.einsum("ij,jk->i", x, x),
+}
 
 
 @pytest.mark.parametrize("what", NETWORK_OPERATIONS)
@@ -186,7 +214,7 @@ def test_singular_matrices_are_named() -> None:
     for f in (np.linalg.inv, lambda a: np.linalg.solve(a, np.ones(2)), lambda a: np.linalg.slogdet(a)[1]):
         with pytest.raises(np.linalg.LinAlgError):
             ad.jacobian(f)(np.zeros((2, 2)))
-    with pytest.raises(np.linalg.LinAlgError, match="singular"):
+    with pytest.raises(np.linalg.LinAlgError, match="ingular"):
         ad.hessian(np.linalg.det)(np.zeros((2, 2)))
 
 
@@ -218,7 +246,7 @@ def test_decompositions_give_numpys_named_results() -> None:
 
 
 def test_the_jacobian_of_the_svd_has_the_known_determinant() -> None:
-    """Edelman's change of variables: |det ∂(A)/∂(U, Σ, V)| is ∏ |σ_i² − σ_j²|, so that of the differential forms is its inverse."""
+    """Edelman's change of variables: that of A ↦ (U, Σ, V) is 1 / ∏ |σ_i² − σ_j²|, in the skew parts Uᵀ dU and Vᵀ dV."""
     a = np.random.default_rng(2).standard_normal((3, 3))
     u, s, vh = np.linalg.svd(a)
     du, ds, dv = ad.jacobian(lambda x: tuple(np.linalg.svd(x)))(a)
@@ -228,3 +256,11 @@ def test_the_jacobian_of_the_svd_has_the_known_determinant() -> None:
     matrix = np.concatenate([turn_u, ds, turn_v]).reshape(9, 9)
     expected = np.prod([abs(s[i] ** 2 - s[j] ** 2) for i in range(3) for j in range(i)])
     np.testing.assert_allclose(abs(1 / np.linalg.det(matrix)), expected, rtol=1e-10)
+
+
+def test_a_solve_has_one_inverse_for_both_arguments() -> None:
+    a, b = np.array([[2.0, 1.0], [0.0, 3.0]]), np.ones(2)
+    _, system = ad.linearize(np.linalg.solve, a, b)
+    elements = [e for row in system._blocks for _, e in row]
+    assert sum(isinstance(e, Inverse) for e in elements) == 1
+    assert not any(isinstance(f, Inverse) for e in elements if isinstance(e, Product) for f in e.factors)

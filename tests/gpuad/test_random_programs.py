@@ -14,22 +14,40 @@ import gpuad as ad
 SHAPE = (2, 3)
 
 UNARY: list[Callable[[Any], Any]] = [
-    np.sin, np.tanh, np.arctan, np.cos, lambda x: np.exp(-x * x), lambda x: 1 / (2 + x * x), lambda x: np.log(2 + x * x),
-    lambda x: np.sqrt(1 + x * x), lambda x: np.cumsum(x, axis=1) / 3, lambda x: np.flip(x, 0), lambda x: np.roll(x, 1, axis=1),
-    lambda x: x - np.mean(x, axis=1, keepdims=True), lambda x: np.reshape(np.transpose(x), SHAPE), lambda x: x[[1, 0]] + x[0],
-    lambda x: np.broadcast_to(np.sum(x, axis=0), SHAPE) / 3, lambda x: np.tril(x) - 0.5 * x, lambda x: np.concatenate([x[1:], x[:1]]),
-    lambda x: x / np.linalg.norm(x + 3), lambda x: np.linalg.solve(np.matmul(x, np.transpose(x)) + 2 * np.eye(2), x),
-    lambda x: np.pad(x[:, 1:], ((0, 0), (1, 0))), lambda x: np.prod(np.stack([x, 1 + 0.1 * x]), axis=0), lambda x: 0.3 * x**3 / (1 + x**2),
+    np.sin, np.tanh, np.arctan, np.cos,
+    lambda x: np.exp(-x * x),
+    lambda x: 1 / (2 + x * x),
+    lambda x: np.log(2 + x * x),
+    lambda x: np.sqrt(1 + x * x),
+    lambda x: 0.3 * x**3 / (1 + x**2),
+    lambda x: np.cumsum(x, axis=1) / 3,
+    lambda x: np.flip(x, 0),
+    lambda x: np.roll(x, 1, axis=1),
+    lambda x: x - np.mean(x, axis=1, keepdims=True),
+    lambda x: np.reshape(np.transpose(x), SHAPE),
+    lambda x: x[[1, 0]] + x[0],
+    lambda x: np.broadcast_to(np.sum(x, axis=0), SHAPE) / 3,
+    lambda x: np.tril(x) - 0.5 * x,
+    lambda x: np.concatenate([x[1:], x[:1]]),
+    lambda x: np.pad(x[:, 1:], ((0, 0), (1, 0))),
+    lambda x: np.prod(np.stack([x, 1 + 0.1 * x]), axis=0),
+    lambda x: x / np.linalg.norm(x + 3),
+    lambda x: np.linalg.solve(np.matmul(x, np.transpose(x)) + 2 * np.eye(2), x),
 ]
 
 BINARY: list[Callable[[Any, Any], Any]] = [
-    np.add, np.subtract, np.multiply, lambda x, y: x / (2 + y * y), np.logaddexp, lambda x, y: np.hypot(x, y + 3),
-    lambda x, y: np.matmul(np.matmul(x, np.transpose(y)), x) / 3, lambda x, y: np.einsum("ij,kj,kl->il", x, y, x) / 3,
-    lambda x, y: np.where([[True, False, True]], x, y), lambda x, y: np.concatenate([x[:, :1], y[:, 1:]], axis=1),
+    np.add, np.subtract, np.multiply, np.logaddexp,
+    lambda x, y: x / (2 + y * y),
+    lambda x, y: np.hypot(x, 3 + y * y),
+    lambda x, y: np.matmul(np.matmul(x, np.transpose(y)), x) / 3,
+    lambda x, y: np.einsum("ij,kj,kl->il", x, y, x) / 3,
+    lambda x, y: np.where([[True, False, True]], x, y),
+    lambda x, y: np.concatenate([x[:, :1], y[:, 1:]], axis=1),
     lambda x, y: np.outer(x[:, 0], y[1]) / 2,
 ]
 
-steps = st.lists(st.tuples(st.integers(0, len(UNARY) + len(BINARY) - 1), st.integers(0, 13), st.integers(0, 13)), min_size=1, max_size=12)
+step = st.tuples(st.integers(0, len(UNARY) + len(BINARY) - 1), st.integers(0, 13), st.integers(0, 13))
+steps = st.lists(step, min_size=1, max_size=12)
 
 
 def program(code: list[tuple[int, int, int]]) -> Callable[..., Any]:
