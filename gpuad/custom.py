@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import optree
 
+from gpuad.differential import Block, Primitive, cast, enter
 from gpuad.errors import LeakedTraceError, NotDifferentiableError
-from gpuad.primitive import Block, Primitive, cast, enter
 from gpuad.program import Row
 from gpuad.traced import TracedArray
 from linalg import BlockMatrix, Broadcast, LinearOperator, UnitTriangular, diagonal

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gpuad.differential import Primitive
 from gpuad.dispatch import TABLE
-from gpuad.primitive import Primitive
 from gpuad.primitives import elementwise as e
 from gpuad.primitives import products, shapes
 from gpuad.traced import TracedArray

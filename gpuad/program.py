@@ -15,7 +15,7 @@ from gpuad.traced import TracedArray
 from linalg.arrays import Array, Shape, snapshot
 
 if TYPE_CHECKING:
-    from gpuad.primitive import Primitive
+    from gpuad.differential import Primitive
 
 _levels = itertools.count()
 

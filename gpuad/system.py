@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import optree
 
+from gpuad.differential import Block, linear
 from gpuad.leaves import Leaf, conj, hand_out, own_all, raw, zeros
-from gpuad.primitive import Block, linear
 from gpuad.program import Row, Rows
 from linalg import BlockMatrix, Identity, UnitTriangular, back_substitute, forward_substitute
-from linalg.arrays import Array, is_array, sparse_module
+from linalg.arrays import Array, is_array, is_cupy, namespace, sparse_module
 
 
 class Blocks(Sequence[list[Block]]):
@@ -102,9 +102,9 @@ class System:
 
         One tangent for each primal, of its structure and shapes; leading axes are right-hand sides.
         """
-        leaves = _leaves_like(self.in_tree, tangents if len(tangents) != 1 or self.in_tree.num_children != 1 else (tangents[0],),
-                              "pushforward", "tangent")
-        rhs = _check_leaves(leaves, [leaf.value for leaf in self.primals], "pushforward", "tangent")
+        values = [leaf.value for leaf in self.primals]
+        leaves = _leaves_like(self.in_tree, tangents, values, "pushforward", "tangent")
+        rhs = _check_leaves(leaves, values, "pushforward", "tangent")
         b = leaves + [None] * (len(self.rows) - self.n_inputs)
         x = forward_substitute(self._blocks, b)
         outs = x[len(x) - len(self._outputs):]
@@ -116,7 +116,7 @@ class System:
 
         The cotangent has the output's structure and shapes; leading axes are right-hand sides, and the results have them too.
         """
-        leaves = _leaves_like(self.out_tree, cotangent, "pullback", "cotangent")
+        leaves = _leaves_like(self.out_tree, cotangent, self._outputs, "pullback", "cotangent")
         rhs = _check_leaves(leaves, self._outputs, "pullback", "cotangent")
         leaves = [conj(leaf) for leaf in leaves]
         e = [None] * (len(self.rows) - len(leaves)) + leaves
@@ -165,12 +165,25 @@ def _outputs_last(rows: list[Row], n_inputs: int, outputs: list[tuple[int | None
     return rows + copies
 
 
-def _leaves_like(tree: optree.PyTreeSpec, value: Any, where: str, what: str) -> list[Any]:
+def _leaves_like(tree: optree.PyTreeSpec, given: Any, values: list[Array], where: str, what: str) -> list[Any]:
+    """The leaves of a tangent or cotangent, which has the structure of ``tree``, as arrays where the values lie."""
     try:
-        leaves = tree.flatten_up_to(value)
+        leaves = tree.flatten_up_to(given)
     except ValueError as error:
-        raise ValueError(f"{where} expected a {what} of structure {tree}, got {optree.tree_structure(value)}") from error
-    return [leaf if is_array(leaf) else np.asarray(leaf) for leaf in leaves]
+        raise ValueError(f"{where} expected a {what} of structure {tree}, got {optree.tree_structure(given)}") from error
+    return [_as_array(leaf, value, where, what) for leaf, value in zip(leaves, values, strict=True)]
+
+
+def _as_array(leaf: Any, value: Array, where: str, what: str) -> Array:
+    if isinstance(leaf, (bool, int, float, complex, np.generic)):
+        return namespace(raw(value)).asarray(leaf)
+    if not is_array(leaf):
+        raise ValueError(f"{where} expected a {what} whose structure ends in arrays, of shape {value.shape} here, got "
+                         f"{type(leaf).__name__} {leaf!r}")
+    if is_cupy(raw(leaf)) != is_cupy(raw(value)):
+        raise TypeError(f"{where} expected a {what} in the library of its array, got NumPy and CuPy arrays mixed; move it first, "
+                        "with cupy.asarray(x) or cupy.asnumpy(x)")
+    return leaf
 
 
 def _check_leaves(leaves: list[Any], values: list[Array], where: str, what: str) -> tuple[int, ...]:

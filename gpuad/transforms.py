@@ -145,9 +145,10 @@ def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str) -> 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         trace = Trace(f, args, kwargs, _positions(argnums, len(args), name), name)
         out, aux = _split_aux(trace.out, name) if has_aux else (trace.out, None)
-        value = trace.value(out)
+        value, index = trace.value(out), trace.index_of(out)
         _check_scalar(value, name)
-        gradient = trace.unflatten(_gradient(trace, trace.index_of(out), value), many)
+        gradient = trace.unflatten(_gradient(trace, index, value), many)
+        value = snapshot(value) if index is None else value  # a constant may be the caller's own array
         return ((value, trace.values(aux)) if has_aux else value), gradient
 
     return value_and_gradient

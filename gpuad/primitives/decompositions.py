@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from gpuad.differential import MultiOutput, Primitive
 from gpuad.dispatch import implements
-from gpuad.primitive import MultiOutput, Primitive
 from gpuad.primitives.joining import concatenate
 from gpuad.primitives.matrices import conj_transpose, conj_transposing, hermitian_part
 from linalg import AxisSum, Diagonal, Gather, Identity, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from gpuad.differential import Elementwise, Primitive, linear
 from gpuad.dispatch import TABLE, implements
-from gpuad.primitive import Elementwise, Primitive, linear
 from gpuad.primitives.shapes import plain
 from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart
 from linalg.arrays import Array, Shape, is_array, is_traced, namespace

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from gpuad.differential import MultiOutput, Primitive, enter
 from gpuad.dispatch import implements
-from gpuad.primitive import MultiOutput, Primitive, enter
 from gpuad.primitives.decompositions import singular_values
 from gpuad.primitives.elementwise import value_of
 from gpuad.primitives.matrices import conj_transpose, conj_transposing, inner_product, transposing
@@ -67,8 +67,8 @@ _corrected = Primitive("solve", lambda _a, _r, x: x, None, lambda shape, _y, a, 
 
 def _solve_both(a: Array, b: Array) -> Array:
     """x with a x = b. With both traced in one program there are two rows, dr = db − dA x and dx = A⁻¹ dr: one solve for both."""
-    _, (inner_a, inner_b), _, mask = enter((a, b))
-    if mask != 3:  # not both
+    _, (inner_a, inner_b), variables, _ = enter((a, b))
+    if min(variables, default=-1) < 0:  # not both
         return _solve(a, b)
     x = _solve(inner_a, inner_b)
     return _corrected(a, _residual(a, b, x), x)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from gpuad.differential import Variadic, linear
 from gpuad.dispatch import implements
-from gpuad.primitive import Variadic, linear
 from gpuad.primitives.shapes import arrays_of, moveaxis, ravel, refuse_options, reshape, take
 from linalg import Scatter
 from linalg.arrays import Array, Shape, is_array, namespace

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from gpuad.differential import Primitive
 from gpuad.dispatch import implements
-from gpuad.primitive import Primitive
 from gpuad.primitives import reductions
 from gpuad.primitives.decompositions import singular_values
 from gpuad.primitives.elementwise import absolute, value_of

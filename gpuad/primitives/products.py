@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from gpuad.differential import Primitive, Variadic
 from gpuad.dispatch import METHODS, TABLE, implements
-from gpuad.primitive import Primitive, Variadic
 from gpuad.primitives.shapes import arrays_of, refuse_options, reshape
 from linalg import Broadcast, Einsum, LeftProduct, LinearOperator, Reshape, RightProduct, arrays
 from linalg.arrays import Array, Shape, namespace, size
@@ -155,10 +154,7 @@ def _contract(*arrays: Array, subscripts: str) -> Array:
     return namespace(*arrays).einsum(subscripts, *arrays, optimize=len(arrays) > 2 or max(a.size for a in arrays) > 10_000)
 
 
-@lru_cache(maxsize=64)
-def _einsum(_operands: int) -> Variadic:
-    """The product of so many operands. Which of them a rule uses depends on their number, and a primitive remembers that."""
-    return Variadic("einsum", _contract, _einsum_rule)
+_einsum = Variadic("einsum", _contract, _einsum_rule)
 
 
 @implements(np.einsum)
@@ -171,7 +167,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, dtype: Any = 
         terms[k], arrays[k] = _simplify(term, array, elsewhere)
     if len(arrays) == 1:
         return np.transpose(arrays[0], [terms[0].index(i) for i in target])
-    return _einsum(len(arrays))(*arrays, subscripts=",".join(terms) + "->" + target)
+    return _einsum(*arrays, subscripts=",".join(terms) + "->" + target)
 
 
 def _simplify(term: str, array: Any, elsewhere: set[str]) -> tuple[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from gpuad.differential import Primitive, linear
 from gpuad.dispatch import METHODS, implements
-from gpuad.primitive import Primitive, linear
 from gpuad.primitives.elementwise import astype, divide, real, sqrt, square, where
 from gpuad.primitives.matrices import real_dtype
 from gpuad.primitives.shapes import arrays_of, plain, ravel, refuse_options, reshape

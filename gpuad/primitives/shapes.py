@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from gpuad.differential import linear
 from gpuad.dispatch import implements
-from gpuad.primitive import linear
 from gpuad.traced import TracedArray
 from linalg import Broadcast, Gather, Permute, Reshape
 from linalg.arrays import is_array, is_cupy, namespace, size, snapshot, to_host

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from gpuad.differential import linear
 from gpuad.dispatch import TABLE, implements
-from gpuad.primitive import linear
 from gpuad.primitives.elementwise import astype, where
 from gpuad.primitives.reductions import sum
 from gpuad.primitives.shapes import moveaxis, ravel, refuse_options, reshape

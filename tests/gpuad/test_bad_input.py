@@ -127,7 +127,7 @@ class ForeignArray(np.lib.mixins.NDArrayOperatorsMixin):
 
 def test_libraries_mixed_without_a_gpu(monkeypatch: pytest.MonkeyPatch):
     """The message alone: that CuPy refuses is CuPy's, and held where there is a GPU."""
-    monkeypatch.setattr(sys.modules["gpuad.primitive"], "is_cupy", lambda x: isinstance(x, ForeignArray))
+    monkeypatch.setattr(sys.modules["gpuad.differential"], "is_cupy", lambda x: isinstance(x, ForeignArray))
     with pytest.raises(TypeError, match=r"multiply: expected arrays of one library.*cupy.asarray\(x\) or cupy.asnumpy\(x\)"):
         ad.grad(lambda x: np.sum(x * ForeignArray()))(np.ones(3))
 

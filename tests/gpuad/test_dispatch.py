@@ -12,9 +12,9 @@ import pytest
 
 import gpuad as ad
 from gpuad import NotDifferentiableError, primitives
+from gpuad.differential import Elementwise, MultiOutput, Primitive, Variadic
 from gpuad.dispatch import METHODS, TABLE
 from gpuad.operators import IN_PLACE
-from gpuad.primitive import Elementwise, MultiOutput, Primitive, Variadic
 from gpuad.primitives.constants import CONSTANTS
 from gpuad.traced import TracedArray
 from linalg import Identity, LinearOperator
@@ -38,7 +38,7 @@ REFUSING = {
     *IN_PLACE}
 PROTOCOL = {
     "__array_ufunc__", "__array_function__", "__array_namespace__", "__cupy_override_elementwise_kernel__", "_apply_linear",
-    "__init__", "__repr__", "__format__", "__bool__"}
+    "__init__", "__repr__", "__format__", "__bool__", "__deepcopy__"}
 CONSTANT_METHODS = {
     "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__invert__", "argmax", "argmin", "argsort", "any", "all",
     "nonzero", "searchsorted", "round", "__round__"}

@@ -207,8 +207,9 @@ def enter(args: tuple[Any, ...]) -> tuple[Program | None, Sequence[Any], Sequenc
         return None, args, (), 0b100
     program = max((a.program for a in args if type(a) is TracedArray), key=lambda p: p.level, default=None)
     here = [type(a) is TracedArray and a.program is program for a in args]
-    return (program, [a.value if h else a for a, h in zip(args, here, strict=True)],
-            [a.index if h else -1 for a, h in zip(args, here, strict=True)], sum(1 << i for i, h in enumerate([*here, True]) if h))
+    values = [a.value if h else a for a, h in zip(args, here, strict=True)]
+    parents = [a.index if h else -1 for a, h in zip(args, here, strict=True)]
+    return program, values, parents, sum(1 << i for i, h in enumerate([*here, True]) if h)
 
 
 def cast(element: LinearOperator, source: Row, row: Row) -> LinearOperator:
