@@ -1,6 +1,5 @@
 """gpuad: reverse-mode automatic differentiation of NumPy and CuPy programs by linear algebra."""
 from gpuad import cupy, numpy
-from gpuad import namespace as _namespace  # noqa: F401
 from gpuad import operators as _operators  # noqa: F401  (attaches the operators of traced arrays)
 from gpuad import primitives as _primitives  # noqa: F401
 from gpuad.custom import primitive

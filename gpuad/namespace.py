@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 
 from gpuad.dispatch import TABLE, any_traced, refuse
-from gpuad.traced import TracedArray
-from linalg.arrays import is_cupy
 
 
 class Namespace:
@@ -91,20 +89,3 @@ CONSTRUCTORS: dict[str, Callable[[Namespace, Callable[..., Any]], Callable[..., 
     "array": _array, "asarray": _array, "asanyarray": _array, "ascontiguousarray": _array, "full": _full,
     "full_like": _full_like,
 }
-
-
-def namespace_of(x: Any, *, api_version: str | None = None) -> Namespace:
-    """The namespace of a traced array: over the library that its value belongs to, whatever version is asked for."""
-    del api_version
-    while type(x) is TracedArray:
-        x = x.value
-    if is_cupy(x):
-        from gpuad.cupy import namespace
-
-        return namespace()
-    from gpuad.numpy import _namespace
-
-    return _namespace
-
-
-TracedArray.__array_namespace__ = namespace_of  # type: ignore[attr-defined]

@@ -7,13 +7,13 @@ import numpy
 
 from gpuad.namespace import Namespace
 
-_namespace = Namespace(numpy, numpy, "gpuad.numpy")
+namespace = Namespace(numpy, numpy, "gpuad.numpy")
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module 'gpuad.numpy' has no attribute {name!r}")
-    globals()[name] = attribute = getattr(_namespace, name)
+    globals()[name] = attribute = getattr(namespace, name)
     return attribute
 
 

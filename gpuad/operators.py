@@ -6,12 +6,23 @@ from typing import Any
 
 import numpy as np
 
+import gpuad.cupy
+import gpuad.numpy
 from gpuad.differential import Primitive
 from gpuad.dispatch import TABLE
+from gpuad.leaves import raw
+from gpuad.namespace import Namespace
 from gpuad.primitives import elementwise as e
 from gpuad.primitives import products, shapes
 from gpuad.traced import TracedArray
 from linalg import LinearOperator
+from linalg.arrays import is_cupy
+
+
+def namespace_of(x: Any, *, api_version: str | None = None) -> Namespace:
+    """The namespace of a traced array: over the library that its value belongs to, whatever version is asked for."""
+    del api_version
+    return gpuad.cupy.namespace() if is_cupy(raw(x)) else gpuad.numpy.namespace
 
 
 def _binary(f: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -100,7 +111,7 @@ for _name in METHODS:
         setattr(TracedArray, _name, _method(getattr(np, _name)))
 
 _attributes: dict[str, Any] = {
-    "__pow__": _pow, "__matmul__": _matmul, "__rmatmul__": _rmatmul,
+    "__array_namespace__": namespace_of, "__pow__": _pow, "__matmul__": _matmul, "__rmatmul__": _rmatmul,
     "__neg__": lambda x: e.negative(x), "__pos__": lambda x: e.positive(x),
     "__abs__": lambda x: e.absolute(x), "__getitem__": shapes.getitem, "__invert__": lambda x: ~x.value,
     "__divmod__": lambda x, y: (x // y, x % y), "__rdivmod__": lambda x, y: (y // x, y % x),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from gpuad.compare.check import STEP, Check, Point, count
@@ -75,7 +76,7 @@ def _title(report):
 
 def _caption(report):
     notes = [_about_differences(report), _about_times(report), *report.machine["warnings"]]
-    return "\n".join(notes + [f"No GPU: {report.no_gpu}."] * bool(report.no_gpu))
+    return escape("\n".join(notes + [f"No GPU: {report.no_gpu}."] * bool(report.no_gpu)))
 
 
 def _about_differences(report):

@@ -175,7 +175,7 @@ def report(data):
     times = [timing.Timing("CPU", 3e-4, 2e-4, 10)]
     trainings = [train.train(options, CPU, data)]
     machine = {"blas": "OpenBLAS 0", "threads": 1, "warnings": ["WARNING: slow kernels"]}
-    return reports.Report(options, [CPU], at, 20, checks, times, trainings, machine, "none")
+    return reports.Report(options, [CPU], at, 20, checks, times, trainings, machine, "no [extra]")
 
 
 def printed(report):
@@ -187,7 +187,7 @@ def printed(report):
 def test_the_table_says_what_was_measured_and_how(report):
     text = printed(report)
     for words in ("float64 to central differences", "2.0e-09", "≤ 1e-06", "1.50", "300 µs",
-                  "1 thread.", "No GPU: none", "WARNING: slow kernels"):
+                  "1 thread.", "No GPU: no [extra].", "WARNING: slow kernels"):
         assert words in text
     assert "✓" in text and "✗" not in text
 
