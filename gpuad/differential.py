@@ -40,7 +40,7 @@ class Primitive:
 
     def __init__(self, name: str, fun: Callable[..., Any], *rules: Rule | None, component: int = 0):
         self.name, self.fun, self.rules, self.component = name, fun, rules, component
-        self.saves: dict[int, tuple[bool, list[int]]] = {}
+        self.saves: dict[int, tuple[bool, Sequence[int]]] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function; where an argument is traced, append the row of this operation to its program."""
@@ -63,22 +63,24 @@ class Primitive:
             y, out = outs, outs[self.component]
         if program is None:
             return out
-        rows = program.rows
+        rows, dtype = program.rows, out.dtype
         if rows is None:
             raise LeakedTraceError(self.label(kwargs))
+        if (type(out), dtype) not in _PLAIN:
+            _require_plain(out, self.name, values)
         keep_y, kept = self.saves.get(bits) or self.find_saves(bits, len(args))
         saved = [None] * len(args)
         for position in kept:  # traced values are the program's own; constants may be changed by others later
             value = values[position]
             saved[position] = value if type(args[position]) is TracedArray else own(value)
         index = next(program.numbers)
-        rows[index] = new_row(Row, (self, parents, saved, kwargs, y if keep_y else None, out.shape, out.dtype))
+        rows[index] = new_row(Row, (self, parents, saved, kwargs, y if keep_y else None, out.shape, dtype))
         return TracedArray(out, program, index)
 
     def rule(self, position: int) -> Rule | None:
         return self.rules[position]
 
-    def find_saves(self, bits: int, n: int) -> tuple[bool, list[int]]:
+    def find_saves(self, bits: int, n: int) -> tuple[bool, Sequence[int]]:
         """Whether the result, and which arguments, the rules of the traced arguments (bits) use."""
         used: set[int] = set()
         for position in range(n):
@@ -160,12 +162,18 @@ class Variadic(Primitive):
     def __init__(self, name: str, fun: Callable[..., Any], rule: Rule):
         super().__init__(name, fun)
         self._rule = rule
+        uses = self._uses(rule, 1)
+        self._uses_y, self._uses_args = -1 in uses, bool(uses - {-1})
 
     def rule(self, _position: int) -> Rule | None:
         return self._rule
 
+    def find_saves(self, _bits: int, n: int) -> tuple[bool, Sequence[int]]:
+        return self._uses_y, range(n) if self._uses_args else ()
+
     def blocks(self, row: Row, rows: Rows) -> list[Block]:
-        return [(j, cast(self._rule(position, rows[j].shape, row.out, *row.args, **row.kwargs), rows[j], row))
+        args = row.args if self._uses_args else ()
+        return [(j, cast(self._rule(position, rows[j].shape, row.out, *args, **row.kwargs), rows[j], row))
                 for position, j in enumerate(row.parents) if j >= 0]
 
 
@@ -210,6 +218,22 @@ def enter(args: tuple[Any, ...]) -> tuple[Program | None, Sequence[Any], Sequenc
     values = [a.value if h else a for a, h in zip(args, here, strict=True)]
     parents = [a.index if h else -1 for a, h in zip(args, here, strict=True)]
     return program, values, parents, sum(1 << i for i, h in enumerate([*here, True]) if h)
+
+
+_PLAIN: set[tuple[type, Any]] = set()
+"""Types and dtypes of results that have been seen to be plain arrays."""
+
+
+def _require_plain(out: Any, name: str, values: Sequence[Any]) -> None:
+    """Raise where a result is no plain floating-point or complex array: a constant was of a kind that gpuad cannot trace."""
+    kind = type(out)
+    plain = kind is np.ndarray or issubclass(kind, np.generic) or kind is TracedArray or is_cupy(out)
+    if not plain or out.dtype.kind not in "fc":
+        kinds = ", ".join(f"{type(v).__module__}.{type(v).__name__}" for v in values)
+        raise TypeError(f"{name}: expected plain floating-point arrays and numbers as operands, got {kinds}, which gave "
+                        f"{kind.__module__}.{kind.__name__} of dtype {out.dtype}; convert masked arrays, matrices, sparse "
+                        "matrices and objects first (numpy.asarray(x, float), linalg.Sparse(A) @ x)")
+    _PLAIN.add((kind, out.dtype))
 
 
 def cast(element: LinearOperator, source: Row, row: Row) -> LinearOperator:

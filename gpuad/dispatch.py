@@ -61,12 +61,16 @@ def call_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str,
     implementation = TABLE.get(ufunc) if method == "__call__" else METHODS.get((ufunc.__name__, method))
     if implementation is None:
         raise refuse(name if method == "__call__" else f"{name}.{method}")
-    if method == "__call__" and kwargs:
-        kwargs = _without_defaults(name, kwargs)
+    if method == "__call__":
+        kwargs = _checked(name, ufunc.nin, args, kwargs)
     return implementation(*args, **kwargs)
 
 
-def _without_defaults(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+def _checked(name: str, n_in: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of a ufunc call that its traced implementation takes: none. Refuses those that would matter."""
+    if not kwargs and len(args) <= n_in:
+        return kwargs
+    kwargs = {**kwargs, "out": args[n_in:]} if len(args) > n_in else kwargs
     changed = {k: v for k, v in kwargs.items() if k not in _UFUNC_DEFAULTS or v is not _UFUNC_DEFAULTS[k]}
     out = changed.pop("out", None)
     if out is not None and not (isinstance(out, tuple) and all(o is None for o in out)):
@@ -93,12 +97,10 @@ def _array_function(_self: TracedArray, function: Any, _types: Any, args: tuple[
 
 def _cupy_kernel(_self: TracedArray, kernel: Any, *args: Any, **kwargs: Any) -> Any:
     name = kernel.name.removeprefix("cupy_")
-    implementation = TABLE.get(getattr(np, name, None))
+    implementation = TABLE.get(getattr(np, name, None)) if kernel.name != name else None  # a user's kernel is not NumPy's
     if implementation is None:
         raise refuse(f"cupy.{name}")
-    if kwargs:
-        kwargs = _without_defaults(f"cupy.{name}", kwargs)
-    return implementation(*args, **kwargs)
+    return implementation(*args[:kernel.nin], **_checked(f"cupy.{name}", kernel.nin, args, kwargs))
 
 
 TracedArray.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.dispatch import TABLE, any_traced, refuse
+from gpuad.dispatch import TABLE, any_traced, call_ufunc, refuse
 
 
 class Namespace:
@@ -26,6 +26,8 @@ class Namespace:
             attribute = Namespace(attribute, counterpart, f"{self._name}.{name}")
         elif name in CONSTRUCTORS and self._numpy is np:
             attribute = CONSTRUCTORS[name](self, attribute)
+        elif isinstance(counterpart, np.ufunc):
+            attribute = TraceableUfunc(attribute, counterpart)
         elif callable(attribute) and not isinstance(attribute, type):
             attribute = _traceable(attribute, TABLE.get(counterpart), f"{self._name}.{name}")
         setattr(self, name, attribute)
@@ -49,13 +51,43 @@ def _traceable(function: Callable[..., Any], implementation: Callable[..., Any] 
     return wraps(function)(call) if hasattr(function, "__name__") else call
 
 
+class TraceableUfunc:
+    """A ufunc and its methods, for plain and for traced arguments."""
+
+    def __init__(self, ufunc: Any, counterpart: np.ufunc):
+        self._ufunc, self._counterpart = ufunc, counterpart
+        self._implementation = TABLE.get(counterpart)
+        self.__name__, self.__doc__ = counterpart.__name__, counterpart.__doc__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not any_traced(args, kwargs):
+            return self._ufunc(*args, **kwargs)
+        if not kwargs and self._implementation is not None and len(args) == self._counterpart.nin:
+            return self._implementation(*args)
+        return call_ufunc(self._counterpart, "__call__", args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._ufunc, name)
+        if not callable(method):
+            return method
+        return lambda *args, **kwargs: (call_ufunc(self._counterpart, name, args, kwargs) if any_traced(args, kwargs)
+                                        else method(*args, **kwargs))
+
+    def __repr__(self) -> str:
+        return f"<traceable ufunc {self.__name__}>"
+
+
 def _array(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def array(a: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if not any_traced((a,), {}):
             return function(a, dtype=dtype, **kwargs)
+        ndmin = kwargs.pop("ndmin", 0)
+        if given := [k for k, v in kwargs.items() if k not in ("copy", "subok") and v is not None]:
+            raise TypeError(f"array: keyword arguments {given} are not available for traced arrays")
         built = _build(xp, a)
-        return built if dtype is None else built.astype(dtype)
+        built = built if dtype is None else built.astype(dtype)
+        return np.reshape(built, (1,) * (ndmin - built.ndim) + built.shape) if built.ndim < ndmin else built
 
     return array
 
@@ -71,6 +103,8 @@ def _full(_xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
     def full(shape: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if not any_traced((fill_value,), {}):
             return function(shape, fill_value, dtype=dtype, **kwargs)
+        if given := [k for k, v in kwargs.items() if v is not None]:
+            raise TypeError(f"full: keyword arguments {given} are not available for traced arrays")
         filled = np.broadcast_to(fill_value, (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(shape))
         return filled if dtype is None else filled.astype(dtype)
 

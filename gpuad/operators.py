@@ -66,7 +66,7 @@ def _in_place(symbol: str) -> Callable[..., Any]:
     operation = getattr(TracedArray, f"__{symbol}__")
 
     def rebind(self: TracedArray, other: Any) -> Any:
-        if self.shape == () and self.index >= self.program.n_inputs:
+        if isinstance(raw(self), np.generic):
             return operation(self, other)  # as with NumPy's scalars: the name is bound to a new number
         raise TypeError(f"in-place operator (__i{symbol}__) on a traced array of shape {self.shape}: traced arrays are "
                         "immutable; write x = x + y instead of x += y")
@@ -86,7 +86,7 @@ IN_PLACE = {"sort": "numpy.sort(x)", "partition": "numpy.partition(x, kth)", "fi
             "put": "ad.numpy.where(mask, new, x)", "resize": "numpy.reshape(x, shape)", "itemset": "ad.numpy.where(mask, new, x)"}
 
 
-def _reshape(self: Any, *shape: Any, order: str = "C", **_copy: Any) -> Any:
+def _reshape(self: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:  # noqa: ARG001
     return shapes.reshape(self, shape[0] if len(shape) == 1 else shape, order)
 
 

@@ -108,7 +108,7 @@ class System:
         b = leaves + [None] * (len(self.rows) - self.n_inputs)
         x = forward_substitute(self._blocks, b)
         outs = x[len(x) - len(self._outputs):]
-        outs = [zeros(v, rhs) if t is None else t for t, v in zip(outs, self._outputs, strict=True)]
+        outs = [zeros(v, rhs) if t is None else _in_dtype(t, v.dtype) for t, v in zip(outs, self._outputs, strict=True)]
         return optree.tree_unflatten(self.out_tree, own_all(outs, leaves))
 
     def pullback(self, cotangent: Any) -> tuple[Any, ...]:
@@ -165,6 +165,10 @@ def _outputs_last(rows: list[Row], n_inputs: int, outputs: list[tuple[int | None
     return rows + copies
 
 
+def _in_dtype(x: Array, dtype: Any) -> Array:
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
 def _leaves_like(tree: optree.PyTreeSpec, given: Any, values: list[Array], where: str, what: str) -> list[Any]:
     """The leaves of a tangent or cotangent, which has the structure of ``tree``, as arrays where the values lie."""
     try:
@@ -195,7 +199,7 @@ def _check_leaves(leaves: list[Any], values: list[Array], where: str, what: str)
             raise ValueError(f"{where} expected a {what} of shape {value.shape}, perhaps with leading right-hand-side axes, got "
                              f"{leaf.shape}")
         check_dtype(leaf, value, where, what)
-        leaves[i] = leaf if leaf.dtype == value.dtype else leaf.astype(value.dtype)
+        leaves[i] = _in_dtype(leaf, value.dtype)
         rhs.add(leaf.shape[:lead])
     if len(rhs) > 1:
         raise ValueError(f"{where} expected the same leading axes on every {what}, got {sorted(rhs)}")

@@ -9,7 +9,7 @@ import numpy as np
 import optree
 
 from gpuad.errors import LeakedTraceError
-from gpuad.leaves import Leaf, as_leaf, hand_out, leaf_path, ones, zeros
+from gpuad.leaves import Leaf, as_leaf, hand_out, leaf_path, ones, raw, zeros
 from gpuad.program import Program, Row
 from gpuad.system import ConsumedBlocks, System
 from gpuad.traced import TracedArray
@@ -55,7 +55,7 @@ class Trace:
             return None
         if x.program is self.program:
             return x.index
-        if x.program.rows is None:
+        if x.program.rows is None or x.program.level > self.program.level:
             raise LeakedTraceError("the function's result")
         return None
 
@@ -80,11 +80,12 @@ class Trace:
     def system(self, name: str) -> tuple[Any, System]:
         """The function's value, and the system of its differential (arguments as a tuple)."""
         leaves, out_tree = optree.tree_flatten(self.out)
-        outputs = [(self.index_of(x), _as_output(self.value(x), name)) for x in leaves]
+        values = [_as_output(self.value(x), name) for x in leaves]
+        outputs = [(self.index_of(x), _floating(v)) for x, v in zip(leaves, values, strict=True)]
         in_tree = optree.treespec_tuple(self.trees)
-        values = [snapshot(v) for _, v in outputs]
-        system = System([self.rows[i] for i in range(len(self.rows))], self.leaves, in_tree, outputs, out_tree)
-        return optree.tree_unflatten(out_tree, values), system
+        rows = [self.rows[i] for i in range(len(self.rows))]
+        system = System(rows, self.leaves, in_tree, outputs, out_tree)
+        return optree.tree_unflatten(out_tree, [snapshot(v) for v in values]), system
 
 
 def _as_output(value: Any, name: str) -> Array:
@@ -96,9 +97,18 @@ def _as_output(value: Any, name: str) -> Array:
     return value
 
 
+def _floating(value: Array) -> Array:
+    """A result as the system sees it: integers and booleans, which are constant, as floating-point numbers."""
+    return value if value.dtype.kind in "fc" else value.astype(float)
+
+
 def _argnums(argnums: Argnums) -> tuple[int | tuple[int, ...], bool]:
     """argnums as a number or a tuple, and whether it is a tuple."""
-    return (tuple(argnums), True) if isinstance(argnums, (list, tuple)) else (argnums, False)  # type: ignore[return-value]
+    if isinstance(argnums, (list, tuple)):
+        return tuple(argnums), True
+    if not isinstance(argnums, (int, np.integer)) or isinstance(argnums, bool):
+        raise TypeError(f"expected argnums to be an integer or a tuple of integers, got {argnums!r}")
+    return int(argnums), False
 
 
 @lru_cache(maxsize=256, typed=True)
@@ -263,7 +273,8 @@ def jacobian(f: Function, argnums: Argnums = 0, order: str = "auto") -> Function
     def jacobian_of_f(*args: Any, **kwargs: Any) -> Any:
         trace = Trace(f, args, kwargs, _positions(argnums, len(args), "jacobian"), "jacobian")
         out, system = trace.system("jacobian")
-        outputs, out_tree = optree.tree_flatten(out)
+        leaves, out_tree = optree.tree_flatten(out)
+        outputs = [_floating(y) for y in leaves]
         inputs = [leaf.value for leaf in trace.leaves]
         if any(np.result_type(x.dtype).kind == "c" for x in (*inputs, *outputs)):
             raise TypeError("jacobian: expected real arguments and outputs, got complex ones; differentiate real and imaginary "
@@ -328,10 +339,22 @@ def elementwise_grad(f: Function, argnums: int = 0) -> Function:
         if len(trace.leaves) != 1 or np.shape(out) != np.shape(trace.leaves[0].value):
             raise TypeError(f"elementwise_grad: expected an elementwise function of one array, whose result has the argument's "
                             f"shape {[np.shape(leaf.value) for leaf in trace.leaves]}, got shape {np.shape(out)}; use jacobian")
-        (gradient,) = system.pullback(ones(out))
-        return optree.tree_leaves(gradient)[0]
+        if trace.leaves[0].value.dtype.kind != "c":
+            return system.pushforward(*optree.tree_unflatten(system.in_tree, [ones(trace.leaves[0].value)]))
+        return _holomorphic_derivative(system, trace.leaves[0].value)
 
     return derivative
+
+
+def _holomorphic_derivative(system: System, x: Array) -> Array:
+    """The tangent along 1, where the one along i is i times it: the complex derivative."""
+    one = ones(x)
+    along = [system.pushforward(*optree.tree_unflatten(system.in_tree, [direction])) for direction in (one, 1j * one)]
+    gap = namespace(raw(x)).abs(raw(along[1] - 1j * along[0]))
+    if bool((gap > 1e-3 * namespace(raw(x)).abs(raw(along[0]))).any()):
+        raise TypeError("elementwise_grad: expected a holomorphic function of a complex argument, got one that depends on the "
+                        "conjugate; differentiate with respect to the real and the imaginary part")
+    return along[0]
 
 
 def stop_gradient(x: Any) -> Any:

@@ -54,7 +54,7 @@ def is_cupy(x: Any) -> bool:
 def is_array(x: Any) -> bool:
     """Whether x is an array or scalar of NumPy or CuPy, or stands in for one (has a shape and an array namespace)."""
     return type(x) is np.ndarray or isinstance(x, (np.ndarray, np.generic)) or (
-        hasattr(x, "__array_namespace__") and hasattr(x, "shape"))
+        hasattr(x, "__array_namespace__") and hasattr(x, "shape")) or is_cupy(x)  # CuPy's own have no such namespace
 
 
 def is_traced(x: Any) -> bool:
@@ -147,7 +147,8 @@ def _library_solve(a: Array, b: Array) -> Array:
 
 def snapshot(x: Array) -> Array:
     """x itself where nobody can change it, else a copy: what is kept for later must not change under our hands."""
-    if type(x) is np.ndarray:
+    if type(x) is np.ndarray or type(x) is np.memmap:
+        x = x if type(x) is np.ndarray else x.view(np.ndarray)
         return x.copy() if x.flags.writeable or _writeable(x.base) else x
     if isinstance(x, np.ndarray) or is_cupy(x):
         return x.copy()
@@ -160,7 +161,10 @@ def _writeable(base: Any) -> bool:
         if base.flags.writeable:
             return True
         base = base.base
-    return base is not None
+    try:
+        return base is not None and not memoryview(base).readonly
+    except TypeError:  # an owner that does not say
+        return True
 
 
 def size(shape: Shape) -> int:
@@ -218,6 +222,9 @@ def scatter_add(x: Array, index: Any, shape: Shape) -> Array:
     out = xp.zeros(shape, dtype=x.dtype)
     if selects_once(index):
         out[index] = x
+    elif is_cupy(out) and out.dtype.kind == "c":  # CuPy adds at places by atomic operations, which take real numbers
+        xp.add.at(out.real, index, x.real)
+        xp.add.at(out.imag, index, x.imag)
     else:
         xp.add.at(out, index, x)
     return out

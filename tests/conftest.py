@@ -29,6 +29,28 @@ def why_no_gpu() -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-gpu", action="store_true", help="stop, not skip, where there is no GPU")
+    parser.addoption("--cupy-standin", action="store_true",
+                     help="run what is meant for CuPy on tests/standin, which is neither CuPy nor a GPU")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("--cupy-standin"):
+        return
+    if config.getoption("--require-gpu"):
+        raise pytest.UsageError("--require-gpu: the stand-in of --cupy-standin is no GPU")
+    importlib.import_module("tests.standin").install()
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return "NOT A GPU RUN: a stand-in on the CPU takes CuPy's place" if config.getoption("--cupy-standin") else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test that asks for `xp` runs on NumPy and, where there is a GPU, on CuPy (or on its stand-in, and says so)."""
+    if "xp" in metafunc.fixturenames:
+        name = "standin" if metafunc.config.getoption("--cupy-standin") else "cupy"
+        both = ["numpy", pytest.param("cupy", marks=pytest.mark.gpu, id=name)]
+        metafunc.parametrize("xp", both, indirect=True, scope="module")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -51,7 +73,7 @@ def gpu() -> ModuleType:
     return importlib.import_module("cupy")
 
 
-@pytest.fixture(scope="module", params=["numpy", pytest.param("cupy", marks=pytest.mark.gpu)])
+@pytest.fixture(scope="module")
 def xp(request: pytest.FixtureRequest) -> ModuleType:
-    """The array library: each test that asks for it runs on NumPy and, where there is a GPU, on CuPy."""
+    """The array library: see `pytest_generate_tests`."""
     return importlib.import_module(request.param)

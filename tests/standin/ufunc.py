@@ -16,8 +16,9 @@ class ufunc:
     def __init__(self, name: str, types: list[str]):
         self.name, self.__name__ = f"cupy_{name}", name
         self._numpy = getattr(np, name)
-        self.nin, self.nout, self.nargs = self._numpy.nin, self._numpy.nout, self._numpy.nargs
         self.types = [t for t in types if "E" not in t]  # E: bfloat16
+        self.nin, self.nout = map(len, self.types[0].split("->"))
+        self.nargs = self.nin + self.nout
 
     def __call__(self, *args: Any, out: Any = None, dtype: Any = None, casting: str = "same_kind", _where: Any = None,
                  **others: Any) -> Any:
@@ -30,13 +31,13 @@ class ufunc:
         out = args[self.nin] if len(args) > self.nin else out[0] if isinstance(out, tuple) else out
         inputs = [host(a) for a in args[:self.nin]]
         casts = self._loop(inputs) if dtype is None else None
+        options = {"dtype": dtype, "casting": casting} if isinstance(self._numpy, np.ufunc) else {}
         if out is not None:
-            self._numpy(*inputs, out=host(out), dtype=dtype, casting=casting)
+            np.copyto(host(out), self._numpy(*inputs, **options), casting=casting)
             return out
-        result = self._numpy(*inputs, dtype=dtype, casting=casting)
+        result = self._numpy(*inputs, **options)
         results = result if isinstance(result, tuple) else (result,)
-        wrapped = tuple(put(np.asarray(r, None if casts is None else c))
-                        for r, c in zip(results, casts or "?" * self.nout, strict=True))
+        wrapped = tuple(put(np.asarray(r, c)) for r, c in zip(results, casts or [None] * self.nout, strict=True))
         return wrapped if isinstance(result, tuple) else wrapped[0]
 
     def _loop(self, inputs: list[Any]) -> str:

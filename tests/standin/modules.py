@@ -1,0 +1,132 @@
+"""The stand-in's modules, and how they take the places of CuPy's in ``sys.modules``."""
+from __future__ import annotations
+
+import ctypes
+import sys
+from contextlib import nullcontext
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from tests.standin import decompositions, sparse
+from tests.standin.array import SYNCHRONISATIONS, ndarray
+from tests.standin.functions import module_function
+from tests.standin.table import MODULES, TABLE
+from tests.standin.ufunc import gufunc, ufunc
+
+TYPES = ("bool_ dtype float16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 intp integer "
+         "floating complexfloating number generic inexact signedinteger unsignedinteger finfo iinfo inf nan pi e newaxis").split()
+
+
+def filled(name: str, numpy_module: Any) -> ModuleType:
+    """A module with CuPy's functions and ufuncs."""
+    module = ModuleType(name)
+    for function in MODULES[name]["functions"]:
+        setattr(module, function, module_function(name, function, numpy_module))
+    for function, types in MODULES[name]["ufuncs"].items():
+        if hasattr(np, function):
+            setattr(module, function, ufunc(function, types))
+    return module
+
+
+def linalg() -> ModuleType:
+    module = filled("cupy.linalg", np.linalg)
+    module.LinAlgError = np.linalg.LinAlgError  # type: ignore[attr-defined]
+    for name, change in decompositions.OWN.items():
+        setattr(module, name, change(getattr(module, name)))
+    return module
+
+
+def cupy() -> ModuleType:
+    module = filled("cupy", np)
+    for name in TYPES:
+        setattr(module, name, getattr(np, name))
+    module.__version__ = f"{TABLE['version']} (stand-in on the CPU)"
+    for name, part in {"ndarray": ndarray, "ufunc": ufunc, "matmul": gufunc(), "bool": np.bool_, "linalg": linalg(),
+                       "fft": filled("cupy.fft", np.fft), "cuda": cuda(), "random": ModuleType("cupy.random"),
+                       "synchronisations": SYNCHRONISATIONS}.items():
+        setattr(module, name, part)
+    return module
+
+
+class Device(nullcontext[None]):
+    """cupy.cuda.Device: there is one."""
+
+
+def cuda() -> ModuleType:
+    module = ModuleType("cupy.cuda")
+    module.device = ModuleType("cupy.cuda.device")  # type: ignore[attr-defined]
+    module.Device = module.device.Device = Device  # type: ignore[attr-defined]
+    module.device.get_cusparse_handle = lambda: 0  # type: ignore[attr-defined]
+    stream = SimpleNamespace(synchronize=lambda: SYNCHRONISATIONS.append("stream"))
+    module.get_current_stream = lambda: stream  # type: ignore[attr-defined]
+    module.runtime = SimpleNamespace(  # type: ignore[attr-defined]
+        memGetInfo=lambda: (0, 0), getDevice=lambda: 0, getDeviceProperties=lambda _n: {"name": b"stand-in, no GPU"},
+        driverGetVersion=lambda: 0, runtimeGetVersion=lambda: 0)
+    return module
+
+
+# ---- cuSPARSE's tridiagonal solver, on addresses as it is called
+
+def at(address: int, dtype: Any, *shape: int) -> np.ndarray:
+    """The memory at an address, as an array."""
+    length = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer((ctypes.c_char * length).from_address(address), dtype).reshape(shape)
+
+
+def gtsv2(dtype: Any) -> Any:
+    """T X = B in place, for the k columns of B, each ``ldb`` entries after the one before; not finite where T is singular."""
+    def solve(_handle: int, m: int, k: int, lower: int, middle: int, upper: int, b: int, ldb: int, _buffer: int) -> None:
+        bands, columns = np.zeros((3, m), dtype), at(b, dtype, k, ldb)[:, :m]
+        bands[0, 1:], bands[1], bands[2, :-1] = at(upper, dtype, m)[:-1], at(middle, dtype, m), at(lower, dtype, m)[1:]
+        try:
+            columns[...] = scipy.linalg.solve_banded((1, 1), bands, columns.T, check_finite=False).T
+        except np.linalg.LinAlgError:
+            columns[...] = np.nan
+    return solve
+
+
+def cusparse() -> ModuleType:
+    module = ModuleType("cupy_backends.cuda.libs.cusparse")
+    for prefix, dtype in {"s": "f", "d": "d", "c": "F", "z": "D"}.items():
+        setattr(module, f"{prefix}gtsv2", gtsv2(np.dtype(dtype)))
+        setattr(module, f"{prefix}gtsv2_bufferSizeExt", lambda *_arguments: 8)
+    return module
+
+
+# ---- installation
+
+def modules() -> dict[str, ModuleType]:
+    """Every module that the package reaches, by its name."""
+    top = cupy()
+    found = {"cupy": top, **{f"cupy.{name}": getattr(top, name) for name in ("linalg", "fft", "cuda", "random")},
+             "cupy.cuda.device": top.cuda.device}
+    matrices, solvers = ModuleType("cupyx.scipy.sparse"), ModuleType("cupyx.scipy.sparse.linalg")
+    for name, cls in sparse.CLASSES.items():
+        setattr(matrices, f"{name}_matrix", cls)
+    for function in (sparse.identity, sparse.kron):
+        setattr(matrices, function.__name__, function)
+    solvers.splu = sparse.splu  # type: ignore[attr-defined]
+    cupyx = ModuleType("cupyx")
+    cupyx.errstate = decompositions.errstate  # type: ignore[attr-defined]
+    found |= {"cupyx": cupyx, "cupyx.scipy": ModuleType("cupyx.scipy"), "cupyx.scipy.sparse": matrices,
+              "cupyx.scipy.sparse.linalg": solvers, "cupy_backends": ModuleType("cupy_backends"),
+              "cupy_backends.cuda": ModuleType("cupy_backends.cuda"),
+              "cupy_backends.cuda.libs": ModuleType("cupy_backends.cuda.libs"), "cupy_backends.cuda.libs.cusparse": cusparse()}
+    for name, module in found.items():
+        parent, _, last = name.rpartition(".")
+        if parent in found:
+            setattr(found[parent], last, module)
+        module.__path__ = []
+    return found
+
+
+def install() -> ModuleType:
+    """Put the stand-in in CuPy's place, for the rest of this process. Raises RuntimeError where CuPy is loaded already."""
+    if "cupy" in sys.modules:
+        raise RuntimeError("the stand-in must be installed before CuPy is imported")
+    found = modules()
+    sys.modules.update(found)
+    return found["cupy"]
