@@ -53,6 +53,7 @@ def primitive(f: Function | None = None, *, differential: Function | None = None
     def call(*args: Any, **kwargs: Any) -> Any:
         return node(*args, **kwargs)
 
+    call.__qualname__ = f"primitive({node.name})"
     return call
 
 

@@ -58,6 +58,8 @@ def _name(function: Any) -> str:
 def call_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run a ufunc, or a method of it, on traced arguments."""
     name = f"numpy.{ufunc.__name__}"
+    if getattr(np, ufunc.__name__, None) is not ufunc:
+        name = f"the ufunc {ufunc.__name__}, not NumPy's,"
     implementation = TABLE.get(ufunc) if method == "__call__" else METHODS.get((ufunc.__name__, method))
     if implementation is None:
         raise refuse(name if method == "__call__" else f"{name}.{method}")

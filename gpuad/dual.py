@@ -45,10 +45,12 @@ class Dual:
         return Dual(a.value + b.value, a.tangent + b.tangent)
 
     def __sub__(self, other: Any) -> Dual:
-        return self + -other
+        a, b = _promote(self, other)
+        return Dual(a.value - b.value, a.tangent - b.tangent)
 
     def __rsub__(self, other: Any) -> Dual:
-        return other + -self
+        a, b = _promote(other, self)
+        return Dual(a.value - b.value, a.tangent - b.tangent)
 
     def __mul__(self, other: Any) -> Dual:
         a, b = _promote(self, other)
@@ -61,7 +63,7 @@ class Dual:
     def __truediv__(self, other: Any) -> Dual:
         a, b = _promote(self, other)
         ratio = a.value / b.value
-        return Dual(ratio, _over(a.tangent + -_times(b.tangent, ratio), b.value))
+        return Dual(ratio, _over(a.tangent - _times(b.tangent, ratio), b.value))
 
     def __rtruediv__(self, other: Any) -> Dual:
         a, b = _promote(other, self)

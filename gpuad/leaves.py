@@ -46,7 +46,7 @@ def _not_differentiable(x: Any, where: str) -> TypeError:
     if not is_array(x) and not isinstance(x, (int, bool)):
         remedy = "pass arrays or numbers (in any pytree), and close over everything else"
     elif isinstance(x, np.ndarray) and type(x) is not np.ndarray:
-        remedy = "convert it with numpy.asarray(x)"
+        remedy = "convert it with x.filled(value)" if isinstance(x, np.ma.MaskedArray) else "convert it with numpy.asarray(x)"
     return TypeError(f"{where}: expected floating-point or complex arrays to differentiate, got {what}; {remedy}, or choose "
                      "other arguments with argnums")
 

@@ -62,14 +62,14 @@ def _pow(self: Any, other: Any) -> Any:
     return e.square(self) if type(other) is int and other == 2 else e.power(self, other)
 
 
-def _in_place(symbol: str) -> Callable[..., Any]:
+def _in_place(symbol: str, sign: str) -> Callable[..., Any]:
     operation = getattr(TracedArray, f"__{symbol}__")
 
     def rebind(self: TracedArray, other: Any) -> Any:
         if isinstance(raw(self), np.generic):
             return operation(self, other)  # as with NumPy's scalars: the name is bound to a new number
-        raise TypeError(f"in-place operator (__i{symbol}__) on a traced array of shape {self.shape}: traced arrays are "
-                        "immutable; write x = x + y instead of x += y")
+        raise TypeError(f"in-place operator {sign}= on a traced array of shape {self.shape}: traced arrays are "
+                        f"immutable; write x = x {sign} y instead of x {sign}= y (and np.where for a part of x)")
 
     return rebind
 
@@ -127,5 +127,6 @@ for _name, _value in _attributes.items():
 for _name, _instead in IN_PLACE.items():
     setattr(TracedArray, _name, _refused(_name, _instead))
 
-for _symbol in ("add", "sub", "mul", "truediv", "pow", "mod", "floordiv", "matmul"):
-    setattr(TracedArray, f"__i{_symbol}__", _in_place(_symbol))
+for _symbol, _sign in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "mod": "%", "floordiv": "//",
+                       "matmul": "@"}.items():
+    setattr(TracedArray, f"__i{_symbol}__", _in_place(_symbol, _sign))

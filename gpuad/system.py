@@ -91,11 +91,18 @@ class System:
         primals' leaves in pytree order.
         """
         like = raw(self._outputs[0]) if self._outputs else None
-        low = self.L.to_sparse(like)
+        dtype = np.result_type(np.float32, *{row.dtype for row in self.rows})
+        low = self.L.to_sparse(like, dtype)
         identity = sparse_module(low).identity(low.shape[0], dtype=low.dtype, format="csr")
-        return (identity - low).tocsr(), self.D.to_sparse(like)
+        return (identity - low).tocsr(), self.D.to_sparse(like, dtype)
 
     # ---- the substitutions
+
+    @cached_property
+    def _home(self) -> Array | None:
+        """An array that lies where the program runs, and with it the derivatives of numbers: on the device, if anything does."""
+        arrays = [raw(v) for v in (*self._outputs, *(leaf.value for leaf in self.primals))]
+        return next((v for v in arrays if is_cupy(v)), None)
 
     def pushforward(self, *tangents: Any) -> Any:
         """dx = (I − L) \\ (D dP), by forward substitution: the tangent of the output.
@@ -103,7 +110,7 @@ class System:
         One tangent for each primal, of its structure and shapes; leading axes are right-hand sides.
         """
         values = [leaf.value for leaf in self.primals]
-        leaves = _leaves_like(self.in_tree, tangents, values, "pushforward", "tangent")
+        leaves = _leaves_like(self.in_tree, tangents, values, self._home, "pushforward", "tangent")
         rhs = _check_leaves(leaves, values, "pushforward", "tangent")
         b = leaves + [None] * (len(self.rows) - self.n_inputs)
         x = forward_substitute(self._blocks, b)
@@ -116,7 +123,7 @@ class System:
 
         The cotangent has the output's structure and shapes; leading axes are right-hand sides, and the results have them too.
         """
-        leaves = _leaves_like(self.out_tree, cotangent, self._outputs, "pullback", "cotangent")
+        leaves = _leaves_like(self.out_tree, cotangent, self._outputs, self._home, "pullback", "cotangent")
         rhs = _check_leaves(leaves, self._outputs, "pullback", "cotangent")
         leaves = [conj(leaf) for leaf in leaves]
         e = [None] * (len(self.rows) - len(leaves)) + leaves
@@ -169,22 +176,24 @@ def _in_dtype(x: Array, dtype: Any) -> Array:
     return x if x.dtype == dtype else x.astype(dtype)
 
 
-def _leaves_like(tree: optree.PyTreeSpec, given: Any, values: list[Array], where: str, what: str) -> list[Any]:
+def _leaves_like(tree: optree.PyTreeSpec, given: Any, values: list[Array], home: Any, where: str, what: str) -> list[Any]:
     """The leaves of a tangent or cotangent, which has the structure of ``tree``, as arrays where the values lie."""
     try:
         leaves = tree.flatten_up_to(given)
     except ValueError as error:
         raise ValueError(f"{where} expected a {what} of structure {tree}, got {optree.tree_structure(given)}") from error
-    return [_as_array(leaf, value, where, what) for leaf, value in zip(leaves, values, strict=True)]
+    return [_as_array(leaf, value, home, where, what) for leaf, value in zip(leaves, values, strict=True)]
 
 
-def _as_array(leaf: Any, value: Array, where: str, what: str) -> Array:
-    if isinstance(leaf, (bool, int, float, complex, np.generic)):
-        return namespace(raw(value)).asarray(leaf)
+def _as_array(leaf: Any, value: Array, home: Any, where: str, what: str) -> Array:
+    number = isinstance(raw(value), np.generic)
+    place = home if number else raw(value)
+    if isinstance(leaf, (bool, int, float, complex, np.generic)) or (number and type(leaf) is np.ndarray):
+        return namespace(place).asarray(leaf)
     if not is_array(leaf):
-        raise ValueError(f"{where} expected a {what} whose structure ends in arrays, of shape {value.shape} here, got "
-                         f"{type(leaf).__name__} {leaf!r}")
-    if is_cupy(raw(leaf)) != is_cupy(raw(value)):
+        raise ValueError(f"{where} expected a {what} with the structure of its value: an array of shape {value.shape} here, got a "
+                         f"{type(leaf).__name__}; pass an array")
+    if is_cupy(raw(leaf)) != is_cupy(place):
         raise TypeError(f"{where} expected a {what} in the library of its array, got NumPy and CuPy arrays mixed; move it first, "
                         "with cupy.asarray(x) or cupy.asnumpy(x)")
     return leaf

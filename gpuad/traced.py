@@ -86,15 +86,15 @@ class TracedArray:
 
     def _refuse(self, what: str) -> NoReturn:
         raise ArrayConversionError(
-            f"{what} of a traced array (shape {self.shape}, {self.dtype}) would lose its derivative. Keep it an array: use "
-            "ad.numpy (ad.numpy.array, stack, asarray, full) or numpy.stack to build arrays from traced ones, or "
-            "ad.stop_gradient(x) where the derivative is not wanted")
+            f"{what} of a traced array (shape {self.shape}, {self.dtype}) would lose its derivative. Build arrays from "
+            "traced ones with ad.numpy (array, asarray, full) or numpy.stack; make a function that is not NumPy's a node with "
+            "ad.primitive; or take ad.stop_gradient(x) where the derivative is not wanted")
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         self._refuse("conversion to a NumPy array (numpy.array, asarray, full, assignment into an ndarray)")
 
     def __float__(self) -> float:
-        self._refuse("float()")
+        self._refuse("float(), or storing in an element of an ndarray (y[i] = x),")
 
     def __int__(self) -> int:
         self._refuse("int()")
@@ -111,7 +111,7 @@ class TracedArray:
     def tolist(self) -> NoReturn:
         self._refuse(".tolist()")
 
-    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+    def __setitem__(self, _key: Any, _value: Any) -> NoReturn:
         raise TypeError(
-            f"in-place assignment x[{key!r}] = … on a traced array (shape {self.shape}): traced arrays are immutable. Build the "
-            "new array instead: ad.numpy.where(mask, new, x), concatenate or stack")
+            f"in-place assignment x[…] = … on a traced array (shape {self.shape}): traced arrays are immutable. Build the "
+            "new array instead: numpy.where(mask, new, x), x + an array that is zero elsewhere, concatenate or stack")

@@ -89,7 +89,7 @@ class Trace:
 
 
 def _as_output(value: Any, name: str) -> Array:
-    if isinstance(value, (bool, int, float, complex)):
+    if type(value) in (bool, int, float, complex):
         return np.asarray(value)
     if not is_array(value) or value.dtype.kind not in "fciub":
         raise TypeError(f"{name}: expected the function to return arrays or numbers (in any pytree), got {type(value).__name__}"
@@ -242,18 +242,26 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
 
     ``primals`` and ``tangents`` are tuples with one entry for each argument, of equal structure and shapes.
     """
-    for name, value in (("primals", primals), ("tangents", tangents)):
-        if not isinstance(value, (tuple, list)):
-            raise TypeError(f"jvp expected {name} as a tuple with one entry for each argument, got {type(value).__name__}")
-    if len(primals) != len(tangents):
-        raise ValueError(f"jvp expected one tangent for each primal, got {len(primals)} primals and {len(tangents)} tangents")
+    _check_pairs(primals, tangents, "jvp")
     out, system = Trace(_callable(f, "jvp"), primals, {}, range(len(primals)), "jvp").system("jvp")
     _check_shapes(tuple(tangents), tuple(primals), "jvp", "tangent")
     return out, system.pushforward(*tangents)
 
 
+def _check_pairs(primals: Any, tangents: Any, where: str) -> None:
+    for name, value in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(value, (tuple, list)):
+            raise TypeError(f"{where} expected {name} as a tuple with one entry for each argument, got {type(value).__name__}")
+    if len(primals) != len(tangents):
+        raise ValueError(f"{where} expected one tangent for each primal, got {len(primals)} primals and {len(tangents)} tangents")
+
+
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
-    """The Hessian of f, a real number, times a tangent: a tuple with one entry for each primal."""
+    """The Hessian of f, a real number, times a tangent: a tuple with one entry for each primal.
+
+    ``primals`` and ``tangents`` are tuples with one entry for each argument, of equal structure and shapes.
+    """
+    _check_pairs(primals, tangents, "hvp")
     gradient = grad(_callable(f, "hvp"), tuple(range(len(primals))))
     return jvp(gradient, tuple(primals), tuple(tangents))[1]
 
@@ -303,7 +311,7 @@ def _unit_sides(values: list[Array], n: int) -> list[Array]:
     """All unit vectors of the stacked values as right-hand sides: an array (n, *shape) for each value."""
     sides, start = [], 0
     for value in values:
-        eye = namespace(zeros(value)).eye(n, value.size, -start, dtype=value.dtype)
+        eye = namespace(zeros(value)).eye(n, value.size, k=-start, dtype=value.dtype)
         sides.append(eye.reshape((n, *value.shape)))
         start += value.size
     return sides

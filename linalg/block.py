@@ -18,6 +18,7 @@ from linalg.arrays import (
     size,
     sparse_module,
 )
+from linalg.checks import require_operators
 from linalg.operator import LinearOperator
 
 Row = Sequence[tuple[int, LinearOperator]]
@@ -30,10 +31,24 @@ class BlockMatrix:
     ``rows[i]`` lists the blocks of row i as (column, element) pairs; it may be any sequence, so that rows can be made when
     they are asked for. ``A @ xs`` takes a list with one array ``(*rhs, *column_shapes[j])`` for each column (None stands for
     zero) and gives a list with one array for each row (None where nothing but zeros meet).
+
+    Raises ValueError where blocks do not fit rows and columns, TypeError where one is no operator. Rows that are made when they
+    are asked for are trusted.
     """
 
     def __init__(self, rows: Sequence[Row], row_shapes: Sequence[Shape], column_shapes: Sequence[Shape]):
+        if len(rows) != len(row_shapes):
+            raise ValueError(f"BlockMatrix expected {len(row_shapes)} rows of blocks, one for each row shape, got {len(rows)}")
+        if isinstance(rows, (list, tuple)):
+            _require_fit(rows, row_shapes, column_shapes)
         self.rows, self.row_shapes, self.column_shapes = rows, row_shapes, column_shapes
+
+    @classmethod
+    def _of(cls, rows: Sequence[Row], row_shapes: Sequence[Shape], column_shapes: Sequence[Shape]) -> BlockMatrix:
+        """The block matrix of parts that are known to fit."""
+        made = cls.__new__(cls)
+        made.rows, made.row_shapes, made.column_shapes = rows, row_shapes, column_shapes
+        return made
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -63,7 +78,7 @@ class BlockMatrix:
     def submatrix(self, rows: range, columns: range) -> BlockMatrix:
         """The blocks of consecutive rows and columns, as a BlockMatrix that is numbered from zero."""
         kept = [[(j - columns.start, e) for j, e in self.rows[i] if j in columns] for i in rows]
-        return BlockMatrix(kept, [self.row_shapes[i] for i in rows], [self.column_shapes[j] for j in columns])
+        return BlockMatrix._of(kept, [self.row_shapes[i] for i in rows], [self.column_shapes[j] for j in columns])
 
     @property
     def dtype(self) -> np.dtype:
@@ -76,12 +91,12 @@ class BlockMatrix:
         rows: list[list[tuple[int, LinearOperator]]] = [[] for _ in self.column_shapes]
         for i, j, element in self.blocks():
             rows[j].append((i, element.T))
-        return BlockMatrix(rows, self.column_shapes, self.row_shapes)
+        return BlockMatrix._of(rows, self.column_shapes, self.row_shapes)
 
     def conj(self) -> BlockMatrix:
         """The map xs ↦ conj(A conj(xs))."""
         rows = [[(j, element.conj()) for j, element in row] for row in self.rows]
-        return BlockMatrix(rows, self.row_shapes, self.column_shapes)
+        return BlockMatrix._of(rows, self.row_shapes, self.column_shapes)
 
     def __matmul__(self, xs: Sequence[Array | None]) -> list[Array | None]:
         check_blocks(xs, self.column_shapes, "BlockMatrix @ xs", "block column")
@@ -97,13 +112,17 @@ class BlockMatrix:
     def _data(self) -> Array | None:
         return next((d for d in (e._data() for _, _, e in self.blocks()) if d is not None), None)
 
-    def to_sparse(self, like: Array | None = None) -> Any:
-        """The assembled matrix as CSR, where the blocks' data lie, or else where ``like`` does."""
+    def to_sparse(self, like: Array | None = None, dtype: Any = None) -> Any:
+        """The assembled matrix as CSR, where the blocks' data lie, or else where ``like`` does.
+
+        Its entries are computed in the blocks' common dtype, and in ``dtype`` where that is wider: Python's numbers and maps that
+        hold none have no dtype of their own.
+        """
         own = self._data()
         place = like if own is None else own
         top, left = _offsets(self.row_shapes), _offsets(self.column_shapes)
-        pieces = [(top[i], left[j], element.to_sparse(place).tocoo()) for i, j, element in self.blocks()]
-        module, xp, dtype = sparse_module(place), namespace(place), entry_dtype(self.dtype)
+        module, xp, dtype = sparse_module(place), namespace(place), self._entry_dtype(dtype)
+        pieces = [(top[i], left[j], element.to_sparse(place, dtype).tocoo()) for i, j, element in self.blocks()]
         if not pieces:
             return module.csr_matrix(self.shape, dtype=dtype)
         data = xp.concatenate([p.data for _, _, p in pieces]).astype(dtype)
@@ -111,14 +130,17 @@ class BlockMatrix:
         column = xp.concatenate([p.col + s for _, s, p in pieces])
         return module.coo_matrix((data, (row, column)), shape=self.shape).tocsr()
 
-    def to_dense(self, like: Array | None = None) -> Array:
-        """The assembled matrix."""
-        if any(is_traced(element._data()) for _, _, element in self.blocks()):
-            return self._dense_by_columns()
-        return self.to_sparse(like).toarray()
+    def _entry_dtype(self, dtype: Any) -> np.dtype:
+        return entry_dtype(self.dtype) if dtype is None else entry_dtype(self.dtype, np.dtype(dtype))
 
-    def _dense_by_columns(self) -> Array:
-        eye = namespace(self._data()).eye(self.shape[1], dtype=entry_dtype(self.dtype))
+    def to_dense(self, like: Array | None = None, dtype: Any = None) -> Array:
+        """The assembled matrix, of the entries that ``to_sparse`` has."""
+        if any(is_traced(element._data()) for _, _, element in self.blocks()):
+            return self._dense_by_columns(self._entry_dtype(dtype))
+        return self.to_sparse(like, dtype).toarray()
+
+    def _dense_by_columns(self, dtype: np.dtype) -> Array:
+        eye = namespace(self._data()).eye(self.shape[1], dtype=dtype)
         columns = join(self @ split(eye, self.column_shapes), self.row_shapes)
         return columns.T
 
@@ -189,6 +211,22 @@ def split(x: Array, shapes: Sequence[Shape]) -> list[Array]:
     """The parts of a concatenation, as views of these shapes."""
     ends = _offsets(shapes)
     return [x[..., a:b].reshape(x.shape[:-1] + tuple(s)) for a, b, s in zip(ends, ends[1:], shapes, strict=False)]
+
+
+def _require_fit(rows: Sequence[Row], row_shapes: Sequence[Shape], column_shapes: Sequence[Shape]) -> None:
+    """Raise unless every row lists (column, element) pairs, and every element maps its column's shape to its row's."""
+    n = len(column_shapes)
+    for i, row in enumerate(rows):
+        for block in row:
+            if not isinstance(block, (list, tuple)) or len(block) != 2:
+                raise TypeError(f"BlockMatrix expected row {i} as a list of pairs (column, element), got {block!r} in it")
+            j, element = block
+            if not isinstance(j, (int, np.integer)) or not 0 <= j < n:
+                raise ValueError(f"BlockMatrix expected columns from 0 to {n - 1}, got column {j!r} in row {i}")
+            require_operators((element,), "BlockMatrix")
+            if element.in_shape != tuple(column_shapes[j]) or element.out_shape != tuple(row_shapes[i]):
+                raise ValueError(f"BlockMatrix expected block ({i}, {j}) to map {tuple(column_shapes[j])} to "
+                                 f"{tuple(row_shapes[i])}, got {element!r}")
 
 
 def _offsets(shapes: Sequence[Shape]) -> list[int]:

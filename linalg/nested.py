@@ -27,6 +27,9 @@ class BlockOperator(LinearOperator):
             raise TypeError(f"BlockOperator expected a BlockMatrix or a UnitTriangular, got {type(blocks).__name__}")
         self.blocks = blocks
 
+    def _validate(self) -> None:
+        """Nothing is left to check: block matrices do."""
+
     @property
     def in_shape(self) -> Shape:  # type: ignore[override]
         return (self.blocks.shape[1],)
@@ -71,11 +74,11 @@ class BlockOperator(LinearOperator):
     def _data(self) -> Array | None:
         return self.blocks._data()
 
-    def to_dense(self, like: Array | None = None) -> Array:
-        return self.blocks.to_dense(like)
+    def _dense(self, like: Array | None, dtype: np.dtype) -> Array:
+        return self.blocks.to_dense(like, dtype)
 
-    def to_sparse(self, like: Array | None = None) -> Any:
-        return self.blocks.to_sparse(like)
+    def _sparse(self, like: Array | None, dtype: np.dtype) -> Any:
+        return self.blocks.to_sparse(like, dtype)
 
     def __repr__(self) -> str:
         return f"BlockOperator({self.blocks!r})"

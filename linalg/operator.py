@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from linalg.arrays import Array, Shape, entry_dtype, is_array, namespace, size, sparse_module
+from linalg.checks import require_shape
 
 
 class LinearOperator:
@@ -67,6 +68,25 @@ class LinearOperator:
         """An array that the operator holds: tells the library and device of its dense and sparse forms."""
         return None
 
+    def _validate(self) -> None:
+        """Raise where the parts that the operator was made of do not fit; the public methods ask, once per call.
+
+        Constructors that stand on the path of every operation of a program trust what they are given.
+        """
+        require_shape(self.in_shape, type(self).__name__)
+
+    def _dense(self, like: Array | None, dtype: np.dtype) -> Array:
+        """The matrix for ``to_dense``, from numbers of dtype's precision at least."""
+        self._require_matrix()
+        xp = namespace(self._place(like))
+        eye = xp.eye(self.in_size, dtype=entry_dtype(self.dtype, dtype))
+        return self._apply(eye.reshape((self.in_size, *self.in_shape))).reshape(self.in_size, self.out_size).T
+
+    def _sparse(self, like: Array | None, dtype: np.dtype) -> Any:
+        """The matrix for ``to_sparse``, from numbers of dtype's precision at least."""
+        dense = self._dense(like, dtype)
+        return sparse_module(dense).csr_matrix(dense.astype(entry_dtype(dense.dtype), copy=False))
+
     def _solve(self, b: Array, /) -> Array:
         """Solve A x = b for b of shape ``(*rhs, *out_shape)``; the structure's own algorithm."""
         from linalg.solve import solve_dense
@@ -99,22 +119,23 @@ class LinearOperator:
         """Shape of the matrix: (entries of the result, entries of the argument)."""
         return self.out_size, self.in_size
 
-    def to_dense(self, like: Array | None = None) -> Array:
+    def to_dense(self, like: Array | None = None, dtype: Any = None) -> Array:
         """The matrix, of shape ``A.shape``, both sides raveled in C order.
 
         It lies where the operator's data lie; an operator that holds none (a reshape, a sum over axes) follows ``like``.
-        It may be the operator's own data: copy it before changing it. Raises TypeError where the map is linear over the reals
-        only.
+        With a dtype, entries are computed in it, or in the operator's own where that is wider. The matrix may be the operator's
+        own data: copy it before changing it. Raises TypeError where the map is linear over the reals only.
         """
-        self._require_matrix()
-        xp = namespace(self._place(like))
-        eye = xp.eye(self.in_size, dtype=entry_dtype(self.dtype))
-        return self._apply(eye.reshape((self.in_size, *self.in_shape))).reshape(self.in_size, self.out_size).T
+        self._validate()
+        return self._in_dtype(self._dense(like, _least(dtype)), dtype)
 
-    def to_sparse(self, like: Array | None = None) -> Any:
-        """The matrix as CSR, SciPy's or CuPy's, where ``to_dense`` would lie."""
-        dense = self.to_dense(like)
-        return sparse_module(dense).csr_matrix(dense.astype(entry_dtype(dense.dtype), copy=False))
+    def to_sparse(self, like: Array | None = None, dtype: Any = None) -> Any:
+        """The matrix as CSR, SciPy's or CuPy's, where ``to_dense`` would lie and in its dtype."""
+        self._validate()
+        return self._in_dtype(self._sparse(like, _least(dtype)), dtype)
+
+    def _in_dtype(self, matrix: Any, dtype: Any) -> Any:
+        return matrix if dtype is None else matrix.astype(entry_dtype(self.dtype, np.dtype(dtype)), copy=False)
 
     def _place(self, like: Array | None) -> Array | None:
         own = self._data()
@@ -136,6 +157,7 @@ class LinearOperator:
             from linalg.elements.algebra import compose
 
             return compose(self, other)
+        self._validate()
         if not is_array(other):
             other = np.asarray(other)
         self._check(other, self.in_shape, "A @ x")
@@ -143,6 +165,7 @@ class LinearOperator:
 
     def __rmatmul__(self, other: Any) -> Any:
         """``x @ A`` = ``A.T @ x``."""
+        self._validate()
         if not is_array(other):
             other = np.asarray(other)
         self._check(other, self.out_shape, "x @ A")
@@ -166,9 +189,15 @@ class LinearOperator:
             return NotImplemented
         from linalg.elements.diagonal import Scaling
 
+        self._validate()
         return Scaling(scalar, self.out_shape) @ self
 
     __rmul__ = __mul__
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_shape} -> {self.out_shape}, {self.dtype})"
+
+
+def _least(dtype: Any) -> np.dtype:
+    """The dtype that was asked for; bool, which is neutral, where none was."""
+    return np.dtype(bool if dtype is None else dtype)

@@ -1,6 +1,7 @@
 """The backslash: solve(A, b) for every structure of this package."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,8 @@ def solve(A: Any, b: Any) -> Any:
     =================================== =================================================================================
 
     Transposes take the same row. For an operator b has shape ``(*rhs, *A.out_shape)`` and x shape ``(*rhs, *A.in_shape)``;
-    for block matrices both are lists with one array for each block, where None stands for zero. b is left as it is. Integers
-    are taken as float64; NaN and infinity pass through as in NumPy.
+    for block matrices both are lists with one array for each block, where None stands for zero. b is left as it is, and x is
+    the caller's own. Integers are taken as float64; NaN and infinity pass through as in NumPy.
 
     Raises numpy.linalg.LinAlgError where A is not square or exactly singular, ValueError where shapes do not fit, TypeError for
     an A that is none of these.
@@ -44,15 +45,15 @@ def solve(A: Any, b: Any) -> Any:
     array([1., 1., 1.])
     """
     if isinstance(A, (BlockMatrix, UnitTriangular, UnitTriangularTranspose)):
-        return A.solve(_floats(b) if isinstance(b, (list, tuple)) else b)
+        return _own(A.solve(_floats(b) if isinstance(b, (list, tuple)) else b), b)
     if not isinstance(A, LinearOperator):
         raise TypeError(f"solve expected a LinearOperator, BlockMatrix or UnitTriangular as A, got {type(A).__name__}. A full "
                         "matrix is passed as linalg.Dense(matrix), a sparse one as linalg.Sparse(matrix)")
+    A._validate()
     require_square(A)
     b = _float(_array(b))
     A._check(b, A.out_shape, "solve(A, b)")
-    x = A._solve(b)
-    return x.copy() if _shares_memory(x, b) else x
+    return _own([A._solve(b)], [b])[0]
 
 
 def solve_dense(operator: LinearOperator, b: Array) -> Array:
@@ -82,8 +83,20 @@ def _floats(b: Any) -> list[Any]:
     return [_float(part) if is_array(part) else part for part in b]
 
 
-def _shares_memory(x: Array, b: Array) -> bool:
-    if is_traced(x) or is_traced(b):
-        return False  # traced arrays are immutable
-    base = getattr(x, "base", None)
-    return x is b or (base is not None and (base is b or base is b.base))
+def _own(xs: Sequence[Array | None], given: Sequence[Array | None]) -> list[Array | None]:
+    """The solutions, each in memory that neither a right-hand side nor another solution uses."""
+    taken, owned = {id(_owner(b)): b for b in given}, []
+    for x in xs:
+        if x is not None and not is_traced(x):  # traced arrays are immutable
+            if id(_owner(x)) in taken or 0 in x.strides:
+                x = x.copy()
+            taken[id(_owner(x))] = x  # which keeps the owner, and so its id, alive
+        owned.append(x)
+    return owned
+
+
+def _owner(x: Any) -> Any:
+    """The object that the memory of an array belongs to, at the end of its chain of views."""
+    while (base := getattr(x, "base", None)) is not None and not is_traced(x):
+        x = base
+    return x

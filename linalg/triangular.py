@@ -74,6 +74,8 @@ class UnitTriangular:
     """
 
     def __init__(self, strict: BlockMatrix):
+        if not isinstance(strict, BlockMatrix):
+            raise TypeError(f"UnitTriangular expected a BlockMatrix N for I − N, got {type(strict).__name__}")
         if list(strict.row_shapes) != list(strict.column_shapes):
             raise ValueError("UnitTriangular expected a BlockMatrix with equal row and column shapes, got "
                              f"{list(strict.row_shapes)} and {list(strict.column_shapes)}")
@@ -123,15 +125,15 @@ class UnitTriangular:
         """I − N as a BlockMatrix, with the identities of the diagonal made visible."""
         rows = [[*((j, -element) for j, element in row), (i, Identity(shape))]
                 for i, (row, shape) in enumerate(zip(self.strict.rows, self.row_shapes, strict=True))]
-        return BlockMatrix(rows, self.row_shapes, self.column_shapes)
+        return BlockMatrix._of(rows, self.row_shapes, self.column_shapes)
 
-    def to_sparse(self, like: Array | None = None) -> Any:
-        """The assembled matrix as CSR."""
-        return self.to_block_matrix().to_sparse(like)
+    def to_sparse(self, like: Array | None = None, dtype: Any = None) -> Any:
+        """The assembled matrix as CSR; see :meth:`BlockMatrix.to_sparse`."""
+        return self.to_block_matrix().to_sparse(like, dtype)
 
-    def to_dense(self, like: Array | None = None) -> Array:
+    def to_dense(self, like: Array | None = None, dtype: Any = None) -> Array:
         """The assembled matrix."""
-        return self.to_block_matrix().to_dense(like)
+        return self.to_block_matrix().to_dense(like, dtype)
 
     def _data(self) -> Array | None:
         return self.strict._data()
@@ -182,11 +184,11 @@ class UnitTriangularTranspose:
     def to_block_matrix(self) -> BlockMatrix:
         return self._transposed.to_block_matrix().T
 
-    def to_sparse(self, like: Array | None = None) -> Any:
-        return self._transposed.to_sparse(like).T.tocsr()
+    def to_sparse(self, like: Array | None = None, dtype: Any = None) -> Any:
+        return self._transposed.to_sparse(like, dtype).T.tocsr()
 
-    def to_dense(self, like: Array | None = None) -> Array:
-        return self._transposed.to_dense(like).T
+    def to_dense(self, like: Array | None = None, dtype: Any = None) -> Array:
+        return self._transposed.to_dense(like, dtype).T
 
     def _data(self) -> Array | None:
         return self._transposed._data()

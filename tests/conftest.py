@@ -39,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--require-gpu"):
         raise pytest.UsageError("--require-gpu: the stand-in of --cupy-standin is no GPU")
     importlib.import_module("tests.standin").install()
+    config.option.markexpr = config.option.markexpr or "gpu"
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

@@ -82,7 +82,7 @@ def _caption(report):
 def _about_differences(report):
     at, total = report.at, count(report.at.params)
     some = "" if report.entries == total else f" (central differences: {report.entries:,} of them, at random)"
-    kink = "" if math.isinf(at.margin) else f" whose ReLU inputs keep {at.margin:.1g} from the kink"
+    kink = "" if math.isinf(at.margin) else f" whose ReLU inputs keep {at.margin:.2g} from the kink"
     return (f"Difference: {DEFINITION}, {total:,} in number{some}; initial parameters, "
             f"{len(at.digits)} images{kink}, central differences with step {STEP:g}.")
 

@@ -1,25 +1,27 @@
 """Functions whose result carries no derivative: they run on the values of traced arguments and give plain arrays."""
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from gpuad.dispatch import TABLE, is_traced, refuse
+from gpuad.dispatch import TABLE, implements, is_traced, refuse
+from gpuad.primitives import reductions
 from gpuad.primitives.elementwise import value_of
+from gpuad.primitives.shapes import arrays_of, plain
+from linalg.arrays import namespace
 
 UFUNCS = """
     equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
-    isfinite isinf isnan signbit floor ceil trunc rint floor_divide heaviside
+    isfinite isinf isnan signbit floor ceil trunc rint floor_divide
 """.split()
 
 FUNCTIONS = """
     all any argmax argmin nanargmax nanargmin argsort argpartition argwhere nonzero flatnonzero count_nonzero lexsort searchsorted
     digitize array_equal array_equiv allclose isclose isin isneginf isposinf iscomplex isreal iscomplexobj isrealobj round around
     fix shape ndim size result_type can_cast common_type min_scalar_type may_share_memory shares_memory
-    zeros_like ones_like empty_like array_repr array_str array2string histogram_bin_edges
+    zeros_like ones_like empty_like array_repr array_str array2string
 """.split()
 
 
@@ -47,18 +49,35 @@ for _name in UFUNCS + FUNCTIONS:
 constant(np.linalg.matrix_rank)
 
 
-def _unweighted(function: Any) -> None:
-    """Enter a function that counts into the table; with weights it would not be constant."""
-    count = constant(function)
-
-    def evaluate(*args: Any, **kwargs: Any) -> Any:
-        weights = inspect.signature(function).bind(*args, **kwargs).arguments.get("weights")
-        if is_traced(weights):
-            raise refuse(f"numpy.{function.__name__} with weights")
-        return count(*args, **kwargs)
-
-    TABLE[function] = evaluate
+_bincount = constant(np.bincount)
 
 
-for _function in (np.bincount, np.histogram):
-    _unweighted(_function)
+@implements(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each number occurs, which is constant; with traced weights it would not be."""
+    if is_traced(weights):
+        raise refuse("numpy.bincount with weights")
+    return _bincount(x, weights, minlength)
+
+
+@implements(np.histogram)
+def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:  # noqa: A002
+    """Counts, which are constant, and edges; with ``density`` the counts divided by the widths of their bins and their sum."""
+    edges = histogram_bin_edges(a, bins, range, weights)
+    counts = np.histogram(value_of(a), bins, range, weights=weights)[0]
+    return (counts / np.diff(edges) / counts.sum() if density else counts), edges
+
+
+@implements(np.histogram_bin_edges)
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:  # noqa: A002
+    """Edges at equal distances between the least and the largest entry; constant where ``range`` or the edges are given."""
+    if any(map(is_traced, (bins, range, weights))):
+        raise refuse("numpy.histogram with traced bins, range or weights")
+    a = arrays_of(a)[0]
+    edges = np.histogram(value_of(a), bins, range, weights=weights)[1]
+    if range is not None or np.ndim(bins) or not a.size:
+        return edges
+    low, high = reductions.min(a), reductions.max(a)
+    low, high = (low - 0.5, high + 0.5) if value_of(low) == value_of(high) else (low, high)
+    share = namespace(plain(a)).linspace(0, 1, len(edges), dtype=edges.dtype)
+    return (1 - share) * low + share * high

@@ -3,9 +3,10 @@
 A rule is ``(y, *args) -> partial derivative``; a parameter with a leading underscore is not used, hence not kept.
 
 Kinks, where the derivative jumps, take the mean of the two one-sided derivatives: |x| has 0 at 0; maximum and minimum give
-half to each argument in a tie, so ReLU as ``maximum(x, 0)`` has 1/2 at 0; clip has 1/2 at its bounds. hypot and the
-absolute value of complex numbers have 0 at 0. Steps (sign, floor, round, comparisons) are constant. Powers: aᵇ has 0 with
-respect to a where b = 0, and 0 with respect to b where a = 0.
+half to each argument in a tie, so ReLU as ``maximum(x, 0)`` has 1/2 at 0; clip has 1/2 at its bounds. Where NaN decides, as in
+``maximum(nan, 0)``, the derivatives are NaN. hypot and the absolute value of complex numbers have 0 at 0. Steps (sign, floor,
+round, heaviside in its first argument, comparisons) are constant. Powers: aᵇ has 0 with respect to a where b = 0, and 0 with
+respect to b where a = 0.
 
 Complex arguments: rules of holomorphic functions are plain complex derivatives. abs, angle, real, imag and conj are linear over
 the reals, in which ``linalg`` states their transposes.
@@ -18,16 +19,29 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.differential import Elementwise, Primitive, linear
+from gpuad.differential import Block, Elementwise, Primitive, linear
 from gpuad.dispatch import TABLE, implements
 from gpuad.primitives.shapes import plain
+from gpuad.program import Row, Rows
 from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart
 from linalg.arrays import Array, Shape, is_array, is_traced, namespace
 
 
-def elementwise(ufunc: Any, *rules: Callable[..., Any] | None) -> Elementwise:
+class Floating(Elementwise):
+    """An elementwise function whose rules see constant arrays of integers in the dtype of the result, where they do not wrap."""
+
+    def blocks(self, row: Row, rows: Rows) -> list[Block]:
+        for position, constant in enumerate(row.args):
+            if row.parents[position] < 0 and is_array(constant) and constant.dtype.kind in "iu":
+                args = list(row.args)
+                args[position] = constant.astype(row.dtype)
+                row = row._replace(args=args)
+        return super().blocks(row, rows)
+
+
+def elementwise(ufunc: Any, *rules: Callable[..., Any] | None, kind: type[Elementwise] = Elementwise) -> Elementwise:
     """Enter a ufunc with its partial derivatives into the table."""
-    primitive = Elementwise(ufunc.__name__, ufunc, *rules)
+    primitive = kind(ufunc.__name__, ufunc, *rules)
     TABLE[ufunc] = primitive
     return primitive
 
@@ -39,13 +53,13 @@ DEGREE = float(np.pi / 180)
 add = elementwise(np.add, lambda _y, _a, _b: 1, lambda _y, _a, _b: 1)
 subtract = elementwise(np.subtract, lambda _y, _a, _b: 1, lambda _y, _a, _b: -1)
 multiply = elementwise(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a)
-divide = elementwise(np.divide, lambda _y, _a, b: _reciprocal(b), lambda y, _a, b: -y / b)
+divide = elementwise(np.divide, lambda _y, _a, b: _reciprocal(b), lambda y, _a, b: -y / b, kind=Floating)
 negative = elementwise(np.negative, lambda _y, _x: -1)
 positive = elementwise(np.positive, lambda _y, _x: 1)
 reciprocal = elementwise(np.reciprocal, lambda y, _x: -y * y)
 square = elementwise(np.square, lambda _y, x: 2 * x)
-remainder = elementwise(np.remainder, lambda _y, _a, _b: 1, lambda _y, a, b: -np.floor_divide(a, b))
-fmod = elementwise(np.fmod, lambda _y, _a, _b: 1, lambda _y, a, b: -np.trunc(a / b))
+remainder = elementwise(np.remainder, lambda _y, _a, _b: 1, lambda _y, a, b: -np.floor_divide(a, b), kind=Floating)
+fmod = elementwise(np.fmod, lambda _y, _a, _b: 1, lambda y, a, b: np.rint((y - a) / b), kind=Floating)
 
 # powers, exponentials, logarithms
 sqrt = elementwise(np.sqrt, lambda y, _x: 0.5 / y)
@@ -65,34 +79,46 @@ logaddexp2 = elementwise(np.logaddexp2, lambda y, a, _b: _exp_below(LN2 * a, LN2
 sin = elementwise(np.sin, lambda _y, x: np.cos(x))
 cos = elementwise(np.cos, lambda _y, x: -np.sin(x))
 tan = elementwise(np.tan, lambda y, _x: 1 + y * y)
-arcsin = elementwise(np.arcsin, lambda _y, x: 1 / np.sqrt(1 - x * x))
-arccos = elementwise(np.arccos, lambda _y, x: -1 / np.sqrt(1 - x * x))
-arctan = elementwise(np.arctan, lambda _y, x: 1 / (1 + x * x))
-arctan2 = elementwise(np.arctan2, lambda _y, a, b: b / (a * a + b * b), lambda _y, a, b: -a / (a * a + b * b))
+arcsin = elementwise(np.arcsin, lambda _y, x: 1 / np.sqrt((1 - x) * (1 + x)))
+arccos = elementwise(np.arccos, lambda _y, x: -1 / np.sqrt((1 - x) * (1 + x)))
+arctan = elementwise(np.arctan, lambda _y, x: _over_square(1, _distance(x)))
+arctan2 = elementwise(np.arctan2, lambda _y, a, b: _over_square(b, np.hypot(a, b)),
+                      lambda _y, a, b: -_over_square(a, np.hypot(a, b)), kind=Floating)
 sinh = elementwise(np.sinh, lambda _y, x: np.cosh(x))
 cosh = elementwise(np.cosh, lambda _y, x: np.sinh(x))
 tanh = elementwise(np.tanh, lambda y, _x: 1 - y * y)
-arcsinh = elementwise(np.arcsinh, lambda _y, x: 1 / np.sqrt(x * x + 1))
+arcsinh = elementwise(np.arcsinh, lambda _y, x: 1 / _distance(x))
 arccosh = elementwise(np.arccosh, lambda _y, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
-arctanh = elementwise(np.arctanh, lambda _y, x: 1 / (1 - x * x))
+arctanh = elementwise(np.arctanh, lambda _y, x: 1 / ((1 - x) * (1 + x)))
 hypot = elementwise(np.hypot, lambda y, a, _b: a / _nonzero(y), lambda y, _a, b: b / _nonzero(y))
 deg2rad = elementwise(np.deg2rad, lambda _y, _x: DEGREE)
 rad2deg = elementwise(np.rad2deg, lambda _y, _x: 1 / DEGREE)
 TABLE[np.radians], TABLE[np.degrees] = deg2rad, rad2deg
 
 # choices
-maximum = elementwise(np.maximum, lambda _y, a, b: _above(a, b), lambda _y, a, b: _above(b, a))
-minimum = elementwise(np.minimum, lambda _y, a, b: _above(b, a), lambda _y, a, b: _above(a, b))
-fmax = elementwise(np.fmax, lambda _y, a, b: _fmax_share(a, b), lambda _y, a, b: _fmax_share(b, a))
-fmin = elementwise(np.fmin, lambda _y, a, b: _fmax_share(-a, -b), lambda _y, a, b: _fmax_share(-b, -a))
+maximum = elementwise(np.maximum, lambda _y, a, b: _share(a >= b, b >= a), lambda _y, a, b: _share(b >= a, a >= b), kind=Floating)
+minimum = elementwise(np.minimum, lambda _y, a, b: _share(a <= b, b <= a), lambda _y, a, b: _share(b <= a, a <= b), kind=Floating)
+fmax = elementwise(np.fmax, lambda y, a, b: _share(a == y, b == y), lambda y, a, b: _share(b == y, a == y), kind=Floating)
+fmin = elementwise(np.fmin, lambda y, a, b: _share(a == y, b == y), lambda y, a, b: _share(b == y, a == y), kind=Floating)
 fabs = elementwise(np.fabs, lambda _y, x: np.sign(x))
-copysign = elementwise(np.copysign, lambda _y, a, b: _sign_bit(a) * _sign_bit(b), None)
+copysign = elementwise(np.copysign, lambda y, a, _b: np.copysign(1, y) * np.copysign(1, a), None)
+heaviside = elementwise(np.heaviside, None, lambda _y, a, _b: a == 0)
 _select = Elementwise("where", np.where, None, lambda _y, mask, _a, _b: mask, lambda _y, mask, _a, _b: ~mask)
 
 
 def _reciprocal(b: Any) -> Any:
     """1/b, infinite at 0 for Python's numbers too."""
-    return 1 / b if is_array(b) or b else np.inf
+    return 1 / b if is_array(b) or b else math.copysign(math.inf, b.real)
+
+
+def _distance(x: Any) -> Any:
+    """√(1 + x²), which does not overflow where x is real."""
+    return np.sqrt(1 + x * x) if x.dtype.kind == "c" else np.hypot(1, x)
+
+
+def _over_square(x: Any, length: Any) -> Any:
+    """x / length², whose square may overflow where this does not."""
+    return x / length / length
 
 
 def _nonzero(y: Array) -> Array:
@@ -108,18 +134,10 @@ def _exp_below(a: Any, y: Array) -> Array:
     return xp.where(infinite & (y < 0), 0.5, xp.where(infinite, a == y, share))
 
 
-def _above(a: Any, b: Any) -> Array:
-    """1 where a > b, 1/2 where a = b, 0 elsewhere (float32, which no wider type is rounded by)."""
-    return np.multiply(np.add(a > b, a >= b, dtype=np.float32), np.float32(0.5))
-
-
-def _fmax_share(a: Any, b: Any) -> Array:
-    """The share of a in fmax(a, b), which ignores NaN."""
-    return _above(a, b) + np.isnan(b) * ~np.isnan(a)
-
-
-def _sign_bit(x: Any) -> Array:
-    return np.subtract(1, 2 * np.signbit(x), dtype=np.float32)
+def _share(chosen: Array, other: Array) -> Array:
+    """1 where this one is chosen, 0 where the other is, 1/2 where both are, NaN where none is (float32, which widens nothing)."""
+    with np.errstate(invalid="ignore"):
+        return np.divide(chosen, np.add(chosen, other, dtype=np.float32))
 
 
 @implements(np.copy)
@@ -147,21 +165,22 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     return a if high is None else minimum(a, high)
 
 
-_power = Elementwise("power", np.power, lambda _y, a, b: _power_base(a, b), lambda y, a, _b: _power_exponent(y, a))
+_power = Floating("power", np.power, lambda _y, a, b: _power_base(a, b), lambda y, a, _b: _power_exponent(y, a))
 
 
 def _power_base(a: Any, b: Any) -> Any:
-    """b aᵇ⁻¹, and 0 for b = 0 whatever a is."""
+    """b aᵇ⁻¹, and 0 for b = 0 where a = 0 too."""
     if not is_array(b):
         return b * a ** (b - 1) if b != 0 else 0.0
-    zero = b == 0
-    return b * a ** np.where(zero, 1, b - 1)
+    return b * a ** where((b == 0) & (a == 0), 1, b - 1)
 
 
 def _power_exponent(y: Any, a: Any) -> Any:
-    """aᵇ log a, and 0 for a = 0."""
-    xp = namespace(y, a)
-    return y * xp.log(xp.where(a == 0, 1, a)) if is_array(a) else y * np.log(a if a != 0 else 1.0)
+    """aᵇ log a in the dtype of aᵇ, and 0 for a = 0."""
+    if not is_array(a):
+        return y * np.log(y.dtype.type(a if a != 0 else 1))
+    a = a if a.dtype == y.dtype else a.astype(y.dtype)
+    return y * np.log(where(a == 0, 1, a))
 
 
 @implements(np.power)
@@ -198,13 +217,13 @@ def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
 def _absolute_rule(shape: Shape, y: Array, z: Array) -> LinearOperator:
     """d|x| = sign(x) dx; for complex z, d|z| = Re(z̄ dz)/|z|, and 0 at 0."""
     if z.dtype.kind != "c":
-        return Diagonal(namespace(z).sign(z), shape)
-    return Product(RealPart(shape), Diagonal(z.conj() / namespace(y).where(y == 0, 1, y), shape))
+        return Diagonal(np.sign(z), shape)  # array_api_compat's sign waits for the device
+    return Product(RealPart(shape), Diagonal(z.conj() / _nonzero(y), shape))
 
 
 absolute = implements(np.absolute)(Primitive("absolute", np.absolute, _absolute_rule))
 _angle = Primitive("angle", np.angle, lambda shape, _y, z: Product(
-    RealPart(shape), Diagonal(-1j * z.conj() / (z * z.conj()).real, shape)))
+    RealPart(shape), Diagonal(-1j * _over_square(z.conj(), abs(z)), shape)))
 
 
 @implements(np.conjugate)
@@ -263,9 +282,12 @@ sinc = implements(np.sinc)(Primitive("sinc", np.sinc, _sinc_rule))
 
 
 @implements(np.nan_to_num)
-def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None,  # noqa: ARG001
-               neginf: Any = None) -> Any:
+def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """NaN and infinities replaced by numbers, which are constant."""
+    if not copy:
+        raise TypeError("nan_to_num: copy=False is not available for traced arrays, which are immutable; assign the result")
+    if x.dtype.kind == "c":
+        return nan_to_num(real(x), True, nan, posinf, neginf) + 1j * nan_to_num(imag(x), True, nan, posinf, neginf)
     value = value_of(x)
     return where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
 

@@ -66,12 +66,18 @@ _corrected = Primitive("solve", lambda _a, _r, x: x, None, lambda shape, _y, a, 
 
 
 def _solve_both(a: Array, b: Array) -> Array:
-    """x with a x = b. With both traced in one program there are two rows, dr = db − dA x and dx = A⁻¹ dr: one solve for both."""
-    _, (inner_a, inner_b), variables, _ = enter((a, b))
-    if min(variables, default=-1) < 0:  # not both
+    """x with a x = b: where both are traced in one program one solve serves both of their derivatives.
+
+    There are three rows then, a step of Newton's method at the solution: x₀ = A⁻¹ b, taken as a constant; r = b − A x₀, which
+    is zero, with dr = db − dA x₀; and x = x₀ + A⁻¹ r with dx = A⁻¹ dr.
+    """
+    if min(enter((a, b))[2], default=-1) < 0:  # not both
         return _solve(a, b)
-    x = _solve(inner_a, inner_b)
+    x = _solution(a, b)
     return _corrected(a, _residual(a, b, x), x)
+
+
+_solution = Primitive("solution", _solve_both, None, None)
 
 
 @implements(np.linalg.solve)
@@ -100,7 +106,7 @@ def _cofactors_of(a: Array) -> Array:
     xp = namespace(a)
     u, s, vh = xp.linalg.svd(a, full_matrices=False)
     n = a.shape[-1]
-    others = xp.where(xp.eye(n, dtype=bool), xp.ones((), s.dtype), s[..., None, :]).prod(axis=-1)
+    others = xp.where(xp.eye(n, dtype=bool), xp.ones((), dtype=s.dtype), s[..., None, :]).prod(axis=-1)
     sign = xp.linalg.det(u) * xp.linalg.det(vh)
     return sign[..., None, None] * ((u.conj() * others[..., None, :]) @ vh.conj())
 

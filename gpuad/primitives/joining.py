@@ -28,9 +28,10 @@ _concatenate = Variadic("concatenate", _join, _piece)
 
 @implements(np.concatenate, np.concat)
 def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None, *, dtype: Any = None,
-                casting: str = "same_kind") -> Any:  # noqa: ARG001
+                casting: str = "same_kind") -> Any:
     """Arrays joined along an axis: every piece is a block of its own."""
     refuse_options("concatenate", out=out, dtype=dtype)
+    _refuse_casting("concatenate", casting)
     if axis is None:
         arrays, axis = [np.ravel(a) for a in arrays_of(*arrays)], 0
     arrays = arrays_of(*arrays)
@@ -40,27 +41,33 @@ def concatenate(arrays: Sequence[Any], /, axis: int | None = 0, out: Any = None,
     return _concatenate(*arrays, axis=axis, starts=[0, *ends[:-1]], shape=shape)
 
 
+def _refuse_casting(name: str, casting: str) -> None:
+    if casting != "same_kind":
+        raise TypeError(f"{name}: casting={casting!r} is not available for traced arrays; use x.astype(dtype) on the arrays")
+
+
 @implements(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:  # noqa: ARG001
+def stack(arrays: Sequence[Any], axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Arrays joined along a new axis."""
     arrays = arrays_of(*arrays)
     if len({a.shape for a in arrays}) != 1:
         raise ValueError(f"stack expected arrays of one shape, got {[a.shape for a in arrays]}")
     refuse_options("stack", out=out, dtype=dtype)
+    _refuse_casting("stack", casting)
     return concatenate([np.expand_dims(a, axis) for a in arrays], normalize_axis_index(axis, arrays[0].ndim + 1))
 
 
 @implements(np.vstack)
-def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:  # noqa: ARG001
+def vstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Arrays joined along the first axis, rows first."""
-    return concatenate(list(map(np.atleast_2d, arrays_of(*tup))), 0, dtype=dtype)
+    return concatenate(list(map(np.atleast_2d, arrays_of(*tup))), 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
-def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:  # noqa: ARG001
+def hstack(tup: Sequence[Any], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Arrays joined along the second axis (the first for arrays of one axis)."""
     arrays = list(map(np.atleast_1d, arrays_of(*tup)))
-    return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, dtype=dtype)
+    return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, dtype=dtype, casting=casting)
 
 
 @implements(np.dstack)
@@ -181,6 +188,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """Values put in front of the entries at ``obj``."""
     arr, values = arrays_of(arr, values)
+    values = values.astype(arr.dtype)
     if axis is None:
         arr, axis = ravel(arr), 0
     axis = normalize_axis_index(axis, arr.ndim)
@@ -224,7 +232,12 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Differences of neighbours in the raveled array, with entries put in front and behind."""
     given = {k: v for k, v in (("begin", to_begin), ("array", ary), ("end", to_end)) if v is not None}
-    parts = {k: np.ravel(v) for k, v in zip(given, arrays_of(*given.values()), strict=True)}
+    arrays = dict(zip(given, arrays_of(*given.values()), strict=True))
+    dtype = arrays["array"].dtype
+    for name, a in arrays.items():
+        if not np.can_cast(a.dtype, dtype, "same_kind"):
+            raise TypeError(f"ediff1d: cannot cast to_{name} from {a.dtype} to {dtype}, the dtype of the array")
+    parts = {k: np.ravel(v).astype(dtype) for k, v in arrays.items()}
     parts["array"] = parts["array"][1:] - parts["array"][:-1]
     return concatenate(list(parts.values()))
 

@@ -14,7 +14,7 @@ from gpuad.differential import Primitive
 from gpuad.dispatch import implements
 from gpuad.primitives import reductions
 from gpuad.primitives.decompositions import singular_values
-from gpuad.primitives.elementwise import absolute, value_of
+from gpuad.primitives.elementwise import absolute, sign, value_of
 from gpuad.primitives.shapes import expand_dims, moveaxis, ravel
 from linalg import AxisSum, Diagonal, LinearOperator, RealPart
 from linalg.arrays import Array, Shape, namespace
@@ -30,15 +30,18 @@ def _norm_value(x: Array, p: float, axes: Shape, keepdims: bool) -> Array:
 
 
 def _norm_rule(shape: Shape, y: Array, x: Array, p: float, axes: Shape, keepdims: bool) -> LinearOperator:
-    """d‖x‖ = Σ Re(x̄ dx) |x|ᵖ⁻² / ‖x‖ᵖ⁻¹."""
+    """d‖x‖ = Σ Re(s̄ dx) (|x|/‖x‖)ᵖ⁻¹ with s = sign(x), which is x/‖x‖ for p = 2."""
     xp = namespace(x)
     total = AxisSum(shape, axes, keepdims)
     norm = y.reshape(total._kept)
     norm = xp.where(norm == 0, xp.ones((), dtype=norm.dtype), norm)
-    share = x.conj() / norm
-    if p != 2:
+    if p == 2:
+        share = x.conj() / norm
+    else:
         r = absolute(x)
-        share = share * (xp.where(r == 0, xp.ones((), dtype=r.dtype), r) / norm) ** (p - 2)
+        if p < 2:  # the power, or its derivative, is infinite at 0, where the sign is 0
+            r = xp.where(r == 0, xp.ones((), dtype=r.dtype), r)
+        share = sign(x).conj() * (r / norm) ** (p - 1)
     element = total @ Diagonal(share, shape)
     return RealPart(element.out_shape) @ element if x.dtype.kind == "c" else element
 
@@ -72,7 +75,7 @@ def _vector(x: Any, p: Any, axes: Shape, keepdims: bool) -> Any:
         return (value_of(x) != 0).sum(axis=axes, keepdims=keepdims).astype(absolute(value_of(x)).dtype)
     if p == 1:
         return reductions.sum(absolute(x), axes, keepdims=keepdims)
-    return _norm(x, p=p, axes=axes, keepdims=keepdims)
+    return _norm(x, p=float(p), axes=axes, keepdims=keepdims)
 
 
 def _matrix(x: Any, order: Any, axes: Shape, keepdims: bool) -> Any:

@@ -162,6 +162,8 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, dtype: Any = 
     """``einsum``: diagonals and sums within one operand first, then one product of the operands."""
     refuse_options("einsum", out=out, dtype=dtype)
     terms, target, arrays = _parse(operands)
+    dtype = np.result_type(*[a.dtype for a in arrays])
+    arrays = [a if a.dtype.kind in "fc" else a.astype(dtype) for a in arrays]  # products of integers would wrap
     for k, (term, array) in enumerate(zip(terms, arrays, strict=True)):
         elsewhere = set(target).union(*terms[:k], *terms[k + 1:])
         terms[k], arrays[k] = _simplify(term, array, elsewhere)

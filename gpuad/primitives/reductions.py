@@ -78,23 +78,26 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     return _mean(a, operator=AxisSum(a.shape, axes, _kept(keepdims)), n=n)
 
 
-def _extreme_rule(_shape: Shape, y: Array, x: Array, axes: Shape, keepdims: bool) -> LinearOperator:
-    """dy is the mean of dx over the entries where the extreme is attained; NaN where the extreme is NaN."""
+def _extreme_rule(_shape: Shape, y: Array, x: Array, axes: Shape, keepdims: bool, initial: Any = _NO_VALUE) -> LinearOperator:
+    """dy is the mean of dx over the entries (and initial) where the extreme is attained; NaN where the extreme is NaN."""
     xp = namespace(x)
     total = AxisSum(x.shape, axes, keepdims)
-    attained = x == y.reshape(total._kept)
+    y = y.reshape(total._kept)
+    attained = x == y
     count = attained.sum(axis=axes, keepdims=True)
+    count = count if initial is _NO_VALUE else count + (y == initial)
     share = xp.where(count == 0, xp.nan, 1 / xp.maximum(count, 1)).astype(x.dtype)
     return Product(total, Diagonal(attained * share, x.shape))
 
 
-def _extreme(name: str) -> Primitive:
-    def evaluate(x: Array, axes: Shape, keepdims: bool) -> Array:
-        return getattr(x, name)(axis=axes, keepdims=keepdims)
+def _extreme(name: str, pair: Any) -> Primitive:
+    def evaluate(x: Array, axes: Shape, keepdims: bool, initial: Any = _NO_VALUE) -> Array:
+        y = getattr(x, name)(axis=axes, keepdims=keepdims)
+        return y if initial is _NO_VALUE else pair(y, initial)
     return Primitive(name, evaluate, _extreme_rule)
 
 
-_max, _min = _extreme("max"), _extreme("min")
+_max, _min = _extreme("max", np.maximum), _extreme("min", np.minimum)
 
 
 @implements(np.max, np.amax)
@@ -119,8 +122,9 @@ def _extreme_of(primitive: Primitive, pair: Any, neutral: float, a: Any, axis: A
         raise ValueError(f"{primitive.name}: where= needs initial=, the result where no entry is selected")
     if initial is not _NO_VALUE and not size(tuple(a.shape[i] for i in axes)):
         return sum(a, axes, keepdims=keepdims) + initial
-    result = primitive(_masked(a, keep, neutral), axes=axes, keepdims=_kept(keepdims))
-    return result if initial is _NO_VALUE else pair(result, initial)
+    options = {"initial": a.dtype.type(initial)} if np.isscalar(initial) else {}
+    result = primitive(_masked(a, keep, neutral), axes=axes, keepdims=_kept(keepdims), **options)
+    return result if options or initial is _NO_VALUE else pair(result, initial)
 
 
 @implements(np.ptp)
@@ -154,7 +158,7 @@ def _var_rule(shape: Shape, _y: Any, x: Array, axes: Shape, keepdims: bool, ddof
     """d var = 2/(n − ddof) Σ Re((x̄ − mean) dx): that of the mean drops out, since deviations from it add up to zero."""
     deviation = x - np.mean(x, axes, keepdims=True)
     n = size(tuple(shape[i] for i in axes)) - ddof
-    weights = deviation * (2 / n if n > 0 else np.inf)
+    weights = deviation * float(2 / n if n > 0 else np.inf)
     if x.dtype.kind != "c":
         return Product(AxisSum(shape, axes, keepdims), Diagonal(weights, shape))
     return Product(AxisSum(shape, axes, keepdims), RealPart(shape), Diagonal(weights.conj(), shape))

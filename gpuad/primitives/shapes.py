@@ -197,7 +197,9 @@ def _index_part(part: Any, x: TracedArray) -> Any:
 def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
     """Entries along an axis."""
     refuse_options("take", out=out)
-    indices = np.asarray(indices) if isinstance(indices, (list, tuple)) else indices
+    indices = indices if is_array(indices) else np.asarray(indices)
+    if indices.dtype == bool:  # numbers, not a mask
+        indices = indices.astype(int)
     if axis is None:
         return ravel(a)[_wrapped(indices, a.size, mode)]
     axis = normalize_axis_index(axis, a.ndim)
@@ -219,6 +221,8 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     if axis is None:
         return ravel(arr)[indices]
     axis = normalize_axis_index(axis, arr.ndim)
+    if indices.dtype.kind not in "iu":
+        raise IndexError(f"take_along_axis expected indices that are integers, got {indices.dtype}")
     if indices.ndim != arr.ndim:
         raise ValueError(f"take_along_axis expected indices with as many axes as the array, got {indices.shape} for {arr.shape}")
     xp = namespace(indices)

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from linalg.arrays import Array, Shape, add_into, entry_dtype, size
 from linalg.association import cheapest_order, multiplication_count, multiply_chain
+from linalg.checks import require_operators
 from linalg.elements.identity import Identity, Zero
 from linalg.operator import LinearOperator
 from linalg.singular import require_square
@@ -20,6 +22,9 @@ class Transpose(LinearOperator):
 
     def __init__(self, a: LinearOperator):
         self.a = a
+
+    def _validate(self) -> None:
+        require_operators((self.a,), "Transpose")
 
     @property
     def in_shape(self) -> Shape:  # type: ignore[override]
@@ -64,11 +69,11 @@ class Transpose(LinearOperator):
     def over_reals(self) -> bool:  # type: ignore[override]
         return self.a.over_reals
 
-    def to_dense(self, like: Array | None = None) -> Array:
-        return self.a.to_dense(like).T
+    def _dense(self, like: Array | None, dtype: np.dtype) -> Array:
+        return self.a._dense(like, dtype).T
 
-    def to_sparse(self, like: Array | None = None) -> Any:
-        return self.a.to_sparse(like).T.tocsr()
+    def _sparse(self, like: Array | None, dtype: np.dtype) -> Any:
+        return self.a._sparse(like, dtype).T.tocsr()
 
     def __repr__(self) -> str:
         return f"{self.a!r}.T"
@@ -81,6 +86,9 @@ class ConjugateOf(LinearOperator):
 
     def __init__(self, a: LinearOperator):
         self.a, self.in_shape, self.out_shape, self.dtype = a, a.in_shape, a.out_shape, a.dtype
+
+    def _validate(self) -> None:
+        self.a._validate()
 
     def _apply(self, x: Array) -> Array:
         return self.a._apply(x.conj()).conj()
@@ -108,11 +116,11 @@ class ConjugateOf(LinearOperator):
     def over_reals(self) -> bool:  # type: ignore[override]
         return self.a.over_reals
 
-    def to_dense(self, like: Array | None = None) -> Array:
-        return self.a.to_dense(like).conj()
+    def _dense(self, like: Array | None, dtype: np.dtype) -> Array:
+        return self.a._dense(like, dtype).conj()
 
-    def to_sparse(self, like: Array | None = None) -> Any:
-        return self.a.to_sparse(like).conj()
+    def _sparse(self, like: Array | None, dtype: np.dtype) -> Any:
+        return self.a._sparse(like, dtype).conj()
 
 
 class Sum(LinearOperator):
@@ -122,6 +130,11 @@ class Sum(LinearOperator):
 
     def __init__(self, *terms: LinearOperator):
         self.terms = terms
+
+    def _validate(self) -> None:
+        require_operators(self.terms, "Sum")
+        if len({(t.in_shape, t.out_shape) for t in self.terms}) > 1:
+            raise ValueError(f"Sum expected terms of equal shapes, got {', '.join(map(repr, self.terms))}")
 
     @property
     def in_shape(self) -> Shape:  # type: ignore[override]
@@ -159,13 +172,13 @@ class Sum(LinearOperator):
     def over_reals(self) -> bool:  # type: ignore[override]
         return any(t.over_reals for t in self.terms)
 
-    def to_dense(self, like: Array | None = None) -> Array:
-        place, dtype = self._place(like), entry_dtype(self.dtype)
-        return _total(t.to_dense(place).astype(dtype, copy=False) for t in self.terms)
+    def _dense(self, like: Array | None, dtype: np.dtype) -> Array:
+        place, dtype = self._place(like), entry_dtype(self.dtype, dtype)
+        return _total(t._dense(place, dtype).astype(dtype, copy=False) for t in self.terms)
 
-    def to_sparse(self, like: Array | None = None) -> Any:
-        place, dtype = self._place(like), entry_dtype(self.dtype)
-        first, *rest = (t.to_sparse(place).astype(dtype, copy=False) for t in self.terms)
+    def _sparse(self, like: Array | None, dtype: np.dtype) -> Any:
+        place, dtype = self._place(like), entry_dtype(self.dtype, dtype)
+        first, *rest = (t._sparse(place, dtype).astype(dtype, copy=False) for t in self.terms)
         return sum(rest, first)
 
 
@@ -185,6 +198,12 @@ class Product(LinearOperator):
 
     def __init__(self, *factors: LinearOperator):
         self.factors = factors
+
+    def _validate(self) -> None:
+        require_operators(self.factors, "Product")
+        for a, b in pairwise(self.factors):
+            if a.in_shape != b.out_shape:
+                raise _unfit("Product", a, b)
 
     @property
     def in_shape(self) -> Shape:  # type: ignore[override]
@@ -233,28 +252,28 @@ class Product(LinearOperator):
     def over_reals(self) -> bool:  # type: ignore[override]
         return any(f.over_reals for f in self.factors)
 
-    def to_dense(self, like: Array | None = None) -> Array:
+    def _dense(self, like: Array | None, dtype: np.dtype) -> Array:
         """The matrix, by the cheapest way: from the right, from the left, or multiplied as full matrices."""
         self._require_matrix()
-        place, shapes = self._place(like), [f.shape for f in self.factors]
+        place, shapes, dtype = self._place(like), [f.shape for f in self.factors], entry_dtype(self.dtype, dtype)
         from_right = self.in_size * (self.flops - self.factors[-1].flops)
         from_left = self.out_size * (self.flops - self.factors[0].flops)
         order = cheapest_order(shapes)
         if 2 * multiplication_count(shapes, order) < min(from_right, from_left):
-            dtype = entry_dtype(self.dtype)
-            return multiply_chain([f.to_dense(place).astype(dtype, copy=False) for f in self.factors], order)
-        return _from_right(self.factors, place) if from_right <= from_left else _from_right(self.T.factors, place).T
+            return multiply_chain([f._dense(place, dtype).astype(dtype, copy=False) for f in self.factors], order)
+        if from_right <= from_left:
+            return _from_right(self.factors, place, dtype)
+        return _from_right(self.T.factors, place, dtype).T
 
-    def to_sparse(self, like: Array | None = None) -> Any:
-        place, dtype = self._place(like), entry_dtype(self.dtype)
-        return multiply_chain([f.to_sparse(place).astype(dtype, copy=False) for f in self.factors])
+    def _sparse(self, like: Array | None, dtype: np.dtype) -> Any:
+        place, dtype = self._place(like), entry_dtype(self.dtype, dtype)
+        return multiply_chain([f._sparse(place, dtype).astype(dtype, copy=False) for f in self.factors])
 
 
-def _from_right(factors: tuple[LinearOperator, ...], place: Array | None) -> Array:
+def _from_right(factors: tuple[LinearOperator, ...], place: Array | None, dtype: np.dtype) -> Array:
     """The matrix of a product: all factors but the last applied to the matrix of the last."""
     *rest, last = factors
-    dtype = entry_dtype(*[f.dtype for f in factors])
-    rows = last.to_dense(place).astype(dtype, copy=False).T.reshape((last.in_size, *last.out_shape))
+    rows = last._dense(place, dtype).astype(dtype, copy=False).T.reshape((last.in_size, *last.out_shape))
     for factor in reversed(rest):
         rows = factor._apply(rows)
     return rows.reshape((last.in_size, size(factors[0].out_shape))).T
@@ -268,6 +287,9 @@ class Inverse(LinearOperator):
     def __init__(self, a: LinearOperator):
         require_square(a)
         self.a = a
+
+    def _validate(self) -> None:
+        require_operators((self.a,), "Inverse")
 
     @property
     def in_shape(self) -> Shape:  # type: ignore[override]
@@ -318,12 +340,18 @@ def _first_data(operators: tuple[LinearOperator, ...]) -> Array | None:
 
 def compose(a: LinearOperator, b: LinearOperator) -> LinearOperator:
     """A B, simplified by structure: identities and zeros vanish, neighbours merge where their product has a simpler form."""
+    a._validate()
+    b._validate()
     if a.in_shape != b.out_shape:
-        raise ValueError(f"A @ B expected B's out_shape to equal A's in_shape {a.in_shape}, got {b.out_shape}: {a!r} @ {b!r}")
+        raise _unfit("A @ B", a, b)
     chain = list(reversed(b.factors if isinstance(b, Product) else (b,)))  # the last entry is the leftmost factor
     for factor in reversed(a.factors if isinstance(a, Product) else (a,)):
         _push(chain, factor)
     return chain[0] if len(chain) == 1 else Product(*reversed(chain))
+
+
+def _unfit(name: str, a: LinearOperator, b: LinearOperator) -> ValueError:
+    return ValueError(f"{name} expected B's out_shape to equal A's in_shape {a.in_shape}, got {b.out_shape}: {a!r} @ {b!r}")
 
 
 def _push(chain: list[LinearOperator], factor: LinearOperator) -> None:
@@ -352,6 +380,8 @@ def _same(a: LinearOperator, b: LinearOperator) -> bool:
 
 def add(a: LinearOperator, b: LinearOperator) -> LinearOperator:
     """A + B; zeros vanish."""
+    a._validate()
+    b._validate()
     if (a.in_shape, a.out_shape) != (b.in_shape, b.out_shape):
         raise ValueError(f"A + B expected equal shapes, got {a!r} and {b!r}")
     if isinstance(a, Zero) or isinstance(b, Zero):

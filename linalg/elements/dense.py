@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from linalg.arrays import Array, Shape, entry_dtype, namespace, size, sparse_module
+from linalg.checks import require_array, require_shape
 from linalg.elements.diagonal import Scaling
 from linalg.operator import LinearOperator
 from linalg.singular import solve_matrix
@@ -17,11 +18,14 @@ class Dense(LinearOperator):
     __slots__ = ("in_shape", "matrix", "out_shape")
 
     def __init__(self, matrix: Array, in_shape: Shape | None = None, out_shape: Shape | None = None):
+        require_array(matrix, "Dense", "its matrix")
         if matrix.ndim != 2:
             raise ValueError(f"Dense expected a matrix with two axes, got shape {matrix.shape}")
         self.matrix = matrix
         self.in_shape = (matrix.shape[1],) if in_shape is None else in_shape
         self.out_shape = (matrix.shape[0],) if out_shape is None else out_shape
+        require_shape(self.in_shape, "Dense")
+        require_shape(self.out_shape, "Dense")
         if (size(self.out_shape), size(self.in_shape)) != matrix.shape:
             raise ValueError(f"Dense expected a matrix of shape {(size(self.out_shape), size(self.in_shape))} for "
                              f"{self.in_shape} -> {self.out_shape}, got {matrix.shape}")
@@ -67,7 +71,7 @@ class Dense(LinearOperator):
     def _scaled(self, c: Any) -> Dense:
         return Dense(c * self.matrix, self.in_shape, self.out_shape)
 
-    def to_dense(self, _like: Array | None = None) -> Array:
+    def _dense(self, _like: Array | None, _dtype: np.dtype) -> Array:
         return self.matrix
 
 
@@ -82,6 +86,8 @@ class Kronecker(LinearOperator):
     __slots__ = ("a", "b")
 
     def __init__(self, a: Array, b: Array):
+        require_array(a, "Kronecker", "its first matrix")
+        require_array(b, "Kronecker", "its second matrix")
         if a.ndim != 2 or b.ndim != 2:
             raise ValueError(f"Kronecker expected two matrices, got shapes {a.shape} and {b.shape}")
         self.a, self.b = a, b
@@ -133,10 +139,11 @@ class Kronecker(LinearOperator):
     def _scaled(self, c: Any) -> Kronecker:
         return Kronecker(c * self.a, self.b) if self.a.size <= self.b.size else Kronecker(self.a, c * self.b)
 
-    def to_dense(self, _like: Array | None = None) -> Array:
-        return namespace(self.a, self.b).kron(self.a, self.b)
+    def _dense(self, _like: Array | None, dtype: np.dtype) -> Array:
+        dtype = np.result_type(self.dtype, dtype)
+        return namespace(self.a, self.b).kron(self.a.astype(dtype, copy=False), self.b.astype(dtype, copy=False))
 
-    def to_sparse(self, _like: Array | None = None) -> Any:
-        module, dtype = sparse_module(self.a), entry_dtype(self.dtype)
+    def _sparse(self, _like: Array | None, dtype: np.dtype) -> Any:
+        module, dtype = sparse_module(self.a), entry_dtype(self.dtype, dtype)
         a, b = (module.csr_matrix(factor.astype(dtype, copy=False)) for factor in (self.a, self.b))
         return module.kron(a, b, format="csr")

@@ -1,11 +1,13 @@
 """Scaling and diagonal operators."""
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
 from linalg.arrays import Array, Shape, broadcast, is_array, namespace, size
+from linalg.checks import broadcasts, require_array
 from linalg.elements.identity import BOOL, Identity
 from linalg.operator import LinearOperator
 from linalg.singular import require_nonzero
@@ -20,6 +22,13 @@ class Scaling(LinearOperator):
     def __init__(self, c: Any, shape: Shape):
         self.c = c
         self.in_shape = self.out_shape = shape
+
+    def _validate(self) -> None:
+        super()._validate()
+        if (self.c.shape != ()) if is_array(self.c) else not isinstance(self.c, (float, int, Number)):
+            got = f"an array of shape {self.c.shape}" if is_array(self.c) else type(self.c).__name__
+            raise TypeError(f"Scaling expected a number, or an array of shape (), as its factor, got {got}; "
+                            "an array that scales entry by entry is a linalg.Diagonal(d)")
 
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]
@@ -57,10 +66,10 @@ class Scaling(LinearOperator):
     def _scaled(self, c: Any) -> LinearOperator:
         return diagonal(c * self.c, self.in_shape)
 
-    def to_dense(self, like: Array | None = None) -> Array:
+    def _dense(self, like: Array | None, _dtype: np.dtype) -> Array:
         return namespace(self._place(like)).diag(self._entries(like))
 
-    def to_sparse(self, like: Array | None = None) -> Any:
+    def _sparse(self, like: Array | None, _dtype: np.dtype) -> Any:
         at = positions((self.in_size,), self._place(like))
         return csr(self._entries(like), at, at, self.shape)
 
@@ -76,7 +85,17 @@ class Diagonal(LinearOperator):
 
     def __init__(self, d: Array, shape: Shape | None = None):
         self.d = d
-        self.in_shape = self.out_shape = d.shape if shape is None else shape
+        try:
+            self.in_shape = self.out_shape = d.shape if shape is None else shape
+        except AttributeError:
+            require_array(d, "Diagonal", "its diagonal d")
+            raise
+
+    def _validate(self) -> None:
+        super()._validate()
+        require_array(self.d, "Diagonal", "its diagonal d")
+        if not broadcasts(self.d.shape, self.in_shape):
+            raise ValueError(f"Diagonal expected a diagonal d that broadcasts to its shape {self.in_shape}, got {self.d.shape}")
 
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]
@@ -118,10 +137,10 @@ class Diagonal(LinearOperator):
     def _entries(self) -> Array:
         return broadcast(self.d, self.in_shape).ravel()
 
-    def to_dense(self, _like: Array | None = None) -> Array:
+    def _dense(self, _like: Array | None, _dtype: np.dtype) -> Array:
         return namespace(self.d).diag(self._entries())
 
-    def to_sparse(self, _like: Array | None = None) -> Any:
+    def _sparse(self, _like: Array | None, _dtype: np.dtype) -> Any:
         at = positions((self.in_size,), self.d)
         return csr(self._entries(), at, at, self.shape, self.d)
 

@@ -44,13 +44,13 @@ class Cast(LinearOperator):
     def T(self) -> Cast:
         return Cast(self.in_shape, self.out_dtype, self.in_dtype)
 
-    def to_sparse(self, like: Array | None = None) -> Any:
+    def _sparse(self, like: Array | None, dtype: np.dtype) -> Any:
         self._require_matrix()
-        return Identity(self.in_shape).to_sparse(like)
+        return Identity(self.in_shape)._sparse(like, dtype)
 
-    def to_dense(self, like: Array | None = None) -> Array:
+    def _dense(self, like: Array | None, dtype: np.dtype) -> Array:
         self._require_matrix()
-        return Identity(self.in_shape).to_dense(like)
+        return Identity(self.in_shape)._dense(like, dtype)
 
     def __repr__(self) -> str:
         return f"Cast({self.in_shape}, {self.in_dtype} -> {self.out_dtype})"

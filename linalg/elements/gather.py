@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from linalg.arrays import Array, Shape, is_basic, is_cupy, is_traced, namespace, scatter_add, size, to_host
+from linalg.checks import require_shape
 from linalg.elements.identity import BOOL
 from linalg.elements.shape import Selection
 from linalg.operator import LinearOperator
@@ -20,6 +21,7 @@ class Gather(Selection):
     __slots__ = ("__dict__", "in_shape", "index")
 
     def __init__(self, in_shape: Shape, index: Any):
+        require_shape(in_shape, "Gather")
         self.in_shape = in_shape
         self.index = index if isinstance(index, tuple) else (index,)
 
@@ -143,6 +145,9 @@ class CumulativeSum(LinearOperator):
     dtype = BOOL
 
     def __init__(self, shape: Shape, axis: int = -1):
+        require_shape(shape, "CumulativeSum")
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(f"CumulativeSum expected one of the {len(shape)} axes of {shape}, got axis {axis}")
         self.in_shape = self.out_shape = shape
         self.axis = axis - len(shape) if axis >= 0 else axis
 
@@ -170,7 +175,7 @@ class CumulativeSum(LinearOperator):
         tail = (slice(None),) * (-1 - self.axis)
         return Scatter(x.shape, (Ellipsis, target, *tail))._apply(x[(Ellipsis, source, *tail)])
 
-    def to_sparse(self, like: Array | None = None) -> Any:
+    def _sparse(self, like: Array | None, _dtype: np.dtype) -> Any:
         xp, n = namespace(like), len(self.in_shape)
         lengths = (size(self.in_shape[: n + self.axis]), self.in_shape[self.axis], size(self.in_shape[n + self.axis + 1:]))
         at, (i, j) = positions(lengths, like), xp.tril_indices(lengths[1])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from linalg.arrays import Array, Shape, namespace, sparse_module
+from linalg.checks import require_shape
 from linalg.operator import LinearOperator
 from linalg.singular import singular
 from linalg.sparse import positions, selection
@@ -32,7 +33,7 @@ class Identity(LinearOperator):
     def T(self) -> Identity:
         return self
 
-    def to_sparse(self, like: Array | None = None) -> Any:
+    def _sparse(self, like: Array | None, _dtype: np.dtype) -> Any:
         return selection(positions(self.in_shape, like), self.in_size)
 
 
@@ -44,6 +45,10 @@ class Zero(LinearOperator):
 
     def __init__(self, in_shape: Shape, out_shape: Shape):
         self.in_shape, self.out_shape = in_shape, out_shape
+
+    def _validate(self) -> None:
+        require_shape(self.in_shape, "Zero")
+        require_shape(self.out_shape, "Zero")
 
     def _apply(self, x: Array) -> Array:
         rhs = x.shape[: x.ndim - len(self.in_shape)]
@@ -61,5 +66,5 @@ class Zero(LinearOperator):
             return b.reshape(b.shape[: b.ndim - len(self.out_shape)] + self.in_shape)
         raise singular(self, "has no inverse")
 
-    def to_sparse(self, like: Array | None = None) -> Any:
+    def _sparse(self, like: Array | None, _dtype: np.dtype) -> Any:
         return sparse_module(like).csr_matrix(self.shape, dtype=float)

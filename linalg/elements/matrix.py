@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from linalg.arrays import Array, Shape, matmul, namespace, size
+from linalg.checks import broadcasts, require_array, require_shape
 from linalg.operator import LinearOperator
 from linalg.singular import solve_matrix
 from linalg.sparse import csr, numbered
@@ -24,6 +25,14 @@ class LeftProduct(LinearOperator):
 
     def __init__(self, a: Array, in_shape: Shape):
         self.a, self.in_shape = a, in_shape
+
+    def _validate(self) -> None:
+        super()._validate()
+        require_array(self.a, "LeftProduct", "its matrix")
+        a, x = self.a.shape, self.in_shape
+        if len(a) < 2 or len(x) < 2 or a[-1] != x[-2] or not broadcasts(a[:-2], x[:-2]):
+            raise ValueError("LeftProduct expected a of shape (*batch, m, n) for arguments of shape (*batch, n, p), got a of "
+                             f"shape {a} and in_shape {x}")
 
     @property
     def out_shape(self) -> Shape:  # type: ignore[override]
@@ -49,6 +58,7 @@ class LeftProduct(LinearOperator):
 
     @property
     def T(self) -> LeftProduct:
+        self._validate()  # the transpose no longer knows in_shape[-2]
         return LeftProduct(_transposed(self.a), self.out_shape)
 
     def conj(self) -> LeftProduct:
@@ -62,7 +72,7 @@ class LeftProduct(LinearOperator):
             return LeftProduct(self.a @ first.a, first.in_shape)
         return None
 
-    def to_sparse(self, _like: Array | None = None) -> Any:
+    def _sparse(self, _like: Array | None, _dtype: np.dtype) -> Any:
         batch = string.ascii_uppercase[: len(self.in_shape) - 2]
         rows = numbered(self.out_shape, batch + "ik", batch + "ijk", self.a)
         columns = numbered(self.in_shape, batch + "jk", batch + "ijk", self.a)
@@ -76,6 +86,14 @@ class RightProduct(LinearOperator):
 
     def __init__(self, b: Array, in_shape: Shape):
         self.b, self.in_shape = b, in_shape
+
+    def _validate(self) -> None:
+        super()._validate()
+        require_array(self.b, "RightProduct", "its matrix")
+        b, x = self.b.shape, self.in_shape
+        if len(b) < 2 or len(x) < 2 or b[-2] != x[-1] or not broadcasts(b[:-2], x[:-2]):
+            raise ValueError("RightProduct expected b of shape (*batch, n, p) for arguments of shape (*batch, m, n), got b of "
+                             f"shape {b} and in_shape {x}")
 
     @property
     def out_shape(self) -> Shape:  # type: ignore[override]
@@ -101,6 +119,7 @@ class RightProduct(LinearOperator):
 
     @property
     def T(self) -> RightProduct:
+        self._validate()  # the transpose no longer knows in_shape[-1]
         return RightProduct(_transposed(self.b), self.out_shape)
 
     def conj(self) -> RightProduct:
@@ -114,7 +133,7 @@ class RightProduct(LinearOperator):
             return RightProduct(first.b @ self.b, first.in_shape)
         return None
 
-    def to_sparse(self, _like: Array | None = None) -> Any:
+    def _sparse(self, _like: Array | None, _dtype: np.dtype) -> Any:
         batch = string.ascii_uppercase[: len(self.in_shape) - 2]
         rows = numbered(self.out_shape, batch + "ik", batch + "ijk", self.b)
         columns = numbered(self.in_shape, batch + "ij", batch + "ijk", self.b)
@@ -137,13 +156,22 @@ class Einsum(LinearOperator):
     __slots__ = ("in_shape", "others", "out_shape", "position", "terms", "target")
 
     def __init__(self, subscripts: str, others: Sequence[Array], in_shape: Shape, position: int = 0):
-        left, self.target = subscripts.replace(" ", "").split("->")
+        require_shape(in_shape, "Einsum")
+        for other in others:
+            require_array(other, "Einsum", "each other operand")
+        left, arrow, self.target = subscripts.replace(" ", "").partition("->")
         self.terms, self.others, self.position, self.in_shape = left.split(","), tuple(others), position, in_shape
-        self._validate(subscripts)
+        if not arrow or len(self.terms) != len(self.others) + 1 or not 0 <= position < len(self.terms):
+            raise ValueError(f"Einsum expected subscripts such as 'ij,j->i', with {len(self.others) + 1} operands and the "
+                             f"position of the argument among them, got {subscripts!r} and {position}")
+        self._check_subscripts(subscripts)
         sizes = self._sizes()
         self.out_shape = tuple(sizes[i] for i in self.target)
 
-    def _validate(self, subscripts: str) -> None:
+    def _validate(self) -> None:
+        """Nothing is left to check: the constructor did."""
+
+    def _check_subscripts(self, subscripts: str) -> None:
         rest = self.terms[: self.position] + self.terms[self.position + 1:]
         lone = set(self.terms[self.position]) - set(self.target).union(*rest)
         if lone or any(len(set(t)) < len(t) for t in [*self.terms, self.target]):
@@ -197,13 +225,14 @@ class Einsum(LinearOperator):
     def _data(self) -> Any:
         return self.others[0] if self.others else None
 
-    def to_sparse(self, like: Array | None = None) -> Any:
+    def _sparse(self, like: Array | None, dtype: np.dtype) -> Any:
         """One entry for each value of all indices of x and of the result; what the others share alone is summed first."""
         xp, source, sizes = namespace(self._place(like)), self.terms[self.position], self._sizes()
+        others = [o.astype(np.result_type(o.dtype, dtype), copy=False) for o in self.others]
         indices = source + "".join(i for i in self.target if i not in source)
         rest = self.terms[: self.position] + self.terms[self.position + 1:]
         kept = "".join(i for i in indices if i in "".join(rest))
-        data = xp.einsum(",".join(rest) + "->" + kept, *self.others, optimize=True) if rest else xp.ones(())
+        data = xp.einsum(",".join(rest) + "->" + kept, *others, optimize=True) if rest else xp.ones(())
         data = data.reshape(tuple(sizes[i] if i in kept else 1 for i in indices))
         rows = numbered(self.out_shape, self.target, indices, data)
         return csr(data, rows, numbered(self.in_shape, source, indices, data), self.shape)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from linalg.arrays import Array, Shape, broadcast, size, sum_axes
+from linalg.checks import broadcasts, require_shape
 from linalg.elements.identity import BOOL, Identity
 from linalg.operator import LinearOperator
 from linalg.sparse import positions, selection
@@ -17,7 +18,7 @@ class Selection(LinearOperator):
     __slots__ = ()
     dtype = BOOL
 
-    def to_sparse(self, like: Array | None = None) -> Any:
+    def _sparse(self, like: Array | None, _dtype: np.dtype) -> Any:
         return selection(self._apply(positions(self.in_shape, like)), self.in_size)
 
 
@@ -27,9 +28,19 @@ class Reshape(Selection):
     __slots__ = ("in_shape", "out_shape")
 
     def __init__(self, in_shape: Shape, out_shape: Shape):
-        if size(in_shape) != size(out_shape):
+        try:
+            fits = size(in_shape) == size(out_shape)
+        except TypeError:
+            require_shape(in_shape, "Reshape")
+            require_shape(out_shape, "Reshape")
+            raise
+        if not fits:
             raise ValueError(f"Reshape expected shapes of equal size, got {in_shape} and {out_shape}")
         self.in_shape, self.out_shape = in_shape, out_shape
+
+    def _validate(self) -> None:
+        require_shape(self.in_shape, "Reshape")
+        require_shape(self.out_shape, "Reshape")
 
     def _apply(self, x: Array) -> Array:
         return x.reshape(x.shape[: x.ndim - len(self.in_shape)] + self.out_shape)
@@ -58,8 +69,10 @@ class Permute(Selection):
     __slots__ = ("axes", "in_shape")
 
     def __init__(self, in_shape: Shape, axes: Shape):
-        self.in_shape, self.axes = in_shape, tuple(a % len(in_shape) for a in axes)
-        if sorted(self.axes) != list(range(len(in_shape))):
+        require_shape(in_shape, "Permute")
+        n = len(in_shape)
+        self.in_shape, self.axes = in_shape, tuple(a + n if a < 0 else a for a in axes)
+        if sorted(self.axes) != list(range(n)):
             raise ValueError(f"Permute expected a permutation of the {len(in_shape)} axes of {in_shape}, got {axes}")
 
     @property
@@ -93,9 +106,21 @@ class Broadcast(Selection):
 
     def __init__(self, in_shape: Shape, out_shape: Shape):
         self.in_shape, self.out_shape = in_shape, out_shape
-        m, n = len(in_shape), len(out_shape)
+        try:
+            m, n = len(in_shape), len(out_shape)
+        except TypeError:
+            require_shape(in_shape, "Broadcast")
+            require_shape(out_shape, "Broadcast")
+            raise
         self._leading = out_shape[n - m:] == in_shape  # new leading axes only: the sum over them has the right shape
         self._axes = tuple(i for i in range(-n, 0) if i < -m or in_shape[i] != out_shape[i])
+
+    def _validate(self) -> None:
+        require_shape(self.in_shape, "Broadcast")
+        require_shape(self.out_shape, "Broadcast")
+        if not broadcasts(self.in_shape, self.out_shape):
+            raise ValueError("Broadcast expected an in_shape that broadcasts to its out_shape, got "
+                             f"{self.in_shape} -> {self.out_shape}")
 
     @property
     def flops(self) -> int:
@@ -122,10 +147,19 @@ class AxisSum(LinearOperator):
     dtype = BOOL
 
     def __init__(self, in_shape: Shape, axes: Shape, keepdims: bool = False):
-        n = len(in_shape)
-        if axes and max(axes) >= 0:
-            axes = tuple(a - n if a >= 0 else a for a in axes)
+        try:
+            if axes and max(axes) >= 0:
+                axes = tuple(a - len(in_shape) if a >= 0 else a for a in axes)
+        except TypeError as error:
+            require_shape(in_shape, "AxisSum")
+            raise TypeError(f"AxisSum expected axes, a tuple such as (0,) or (-2, -1), got {axes!r}") from error
         self.in_shape, self.axes, self.keepdims = in_shape, axes, keepdims
+
+    def _validate(self) -> None:
+        super()._validate()
+        n = len(self.in_shape)
+        if type(self.axes) is not tuple or not all(-n <= a < 0 for a in self.axes) or len(set(self.axes)) < len(self.axes):
+            raise ValueError(f"AxisSum expected different axes of the {n} of {self.in_shape}, got {self.axes}")
 
     @property
     def _kept(self) -> Shape:
@@ -154,5 +188,5 @@ class AxisSum(LinearOperator):
         rhs = x.shape[: x.ndim - len(self.out_shape)]
         return broadcast(x.reshape(rhs + self._kept), rhs + self.in_shape)
 
-    def to_sparse(self, like: Array | None = None) -> Any:
+    def _sparse(self, like: Array | None, _dtype: np.dtype) -> Any:
         return selection(self._apply_transpose(positions(self.out_shape, like)), self.out_size).T.tocsr()

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from linalg.arrays import Array, Shape, entry_dtype, is_traced, namespace, size, sparse_solvers
+from linalg.checks import require_shape
 from linalg.operator import LinearOperator
 from linalg.singular import require_square, singular
 
@@ -30,6 +31,8 @@ class Sparse(LinearOperator):
         self.in_shape = (csr.shape[1],) if in_shape is None else in_shape
         self.out_shape = (csr.shape[0],) if out_shape is None else out_shape
         self._factors: dict[np.dtype, Any] = {}
+        require_shape(self.in_shape, "Sparse")
+        require_shape(self.out_shape, "Sparse")
         if (size(self.out_shape), size(self.in_shape)) != self.matrix.shape:
             raise ValueError(f"Sparse expected a matrix of shape {(size(self.out_shape), size(self.in_shape))} for "
                              f"{self.in_shape} -> {self.out_shape}, got {csr.shape}")
@@ -78,7 +81,9 @@ class Sparse(LinearOperator):
             try:
                 self._factors[dtype] = sparse_solvers(self.matrix).splu(self.matrix.astype(dtype).tocsc())
             except RuntimeError as error:
-                raise singular(self, f"has no inverse ({error})") from error
+                if not bool((self.matrix.data != self.matrix.data).any()):
+                    raise singular(self, f"has no inverse ({error})") from error
+                self._factors[dtype] = _NoNumbers()
         return self._factors[dtype]
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Sparse:
@@ -104,14 +109,21 @@ class Sparse(LinearOperator):
     def _scaled(self, c: Any) -> Sparse:
         return Sparse(self.matrix * c, self.in_shape, self.out_shape)
 
-    def to_dense(self, _like: Array | None = None) -> Array:
+    def _dense(self, _like: Array | None, _dtype: np.dtype) -> Array:
         return self.matrix.toarray()
 
-    def to_sparse(self, _like: Array | None = None) -> Any:
+    def _sparse(self, _like: Array | None, _dtype: np.dtype) -> Any:
         return self.matrix
 
     def __repr__(self) -> str:
         return f"Sparse({self.in_shape} -> {self.out_shape}, {self.matrix.nnz} entries, {self.dtype})"
+
+
+class _NoNumbers:
+    """The factors of a matrix in which SuperLU finds no pivot because of a NaN: as in dense LU, what they solve is NaN."""
+
+    def solve(self, b: Array, _side: str) -> Array:
+        return namespace(b).full_like(b, np.nan)
 
 
 def _on_columns(map_: Any, x: Array, in_shape: Shape, out_shape: Shape) -> Array:

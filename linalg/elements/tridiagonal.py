@@ -7,6 +7,7 @@ import numpy as np
 import scipy.linalg
 
 from linalg.arrays import Array, Shape, entry_dtype, is_cupy, is_traced, namespace, size
+from linalg.checks import require_array
 from linalg.elements.diagonal import Scaling
 from linalg.operator import LinearOperator
 from linalg.singular import require_plain, singular
@@ -26,6 +27,8 @@ class SymTridiagonal(LinearOperator):
     __slots__ = ("d", "e")
 
     def __init__(self, d: Array, e: Array):
+        require_array(d, "SymTridiagonal", "its diagonal d")
+        require_array(e, "SymTridiagonal", "its off-diagonal e")
         if d.ndim != 1 or e.ndim != 1 or len(d) < 1 or len(e) != len(d) - 1:
             raise ValueError("SymTridiagonal expected a diagonal d of shape (n,), n ≥ 1, and an off-diagonal e of shape "
                              f"(n − 1,), got {d.shape} and {e.shape}")
@@ -111,11 +114,11 @@ class SymTridiagonal(LinearOperator):
     def _scaled(self, c: Any) -> SymTridiagonal:
         return SymTridiagonal(c * self.d, c * self.e)
 
-    def to_dense(self, _like: Array | None = None) -> Array:
+    def _dense(self, _like: Array | None, _dtype: np.dtype) -> Array:
         xp = namespace(self.d)
         return xp.diag(self.d) + xp.diag(self.e, 1) + xp.diag(self.e, -1)
 
-    def to_sparse(self, _like: Array | None = None) -> Any:
+    def _sparse(self, _like: Array | None, _dtype: np.dtype) -> Any:
         xp = namespace(self.d)
         at = xp.arange(self.in_size)
         rows, columns = xp.concatenate([at, at[:-1], at[1:]]), xp.concatenate([at, at[1:], at[:-1]])

@@ -20,6 +20,7 @@ class Case:
     covers: tuple[Any, ...]
     kinds: str = "dD"  # dtypes: float64, complex128
     lists: bool = False  # uses lists as operands of ufuncs, which CuPy does not take
+    scalars: bool = False  # binds NumPy's scalars anew by x += y, where CuPy has arrays, which that would change
 
     def arguments(self, kind: str) -> list[np.ndarray]:
         """Arguments, the same at every call; integer ones are constants of the program."""

@@ -43,6 +43,12 @@ for _name in "arctan2 hypot logaddexp logaddexp2 maximum minimum fmax fmin copys
 for _name in "remainder fmod".split():
     _u = getattr(np, _name)
     case(_u, lambda x, y, u=_u: u(x, y) + u(x, 0.7) + u(3.0, y), (2, 3), between(1.1, 1.4, (3,)), kinds="d")
+for _name in "divide arctan2 hypot logaddexp logaddexp2 maximum minimum fmax fmin copysign remainder fmod power".split():
+    for _c in (np.uint8(20), np.array([3, 200, 20], np.uint8), np.array([3, 200, 300], np.int16)):
+        if _c.ndim == 0 or _name not in ("remainder", "fmod", "power"):
+            _u = getattr(np, _name)
+            case(_u, lambda x, c=_c, u=_u: u(x, like(x, c)) + u(like(x, c), x), between(1.1, 1.4, (2, 3)), kinds="d",
+                 name=f"{_name} with integers")
 for _name in "maximum minimum".split():
     _u = getattr(np, _name)
     case((_name, "outer"), lambda x, y, u=_u: u.outer(x, y), (2,), (3,), kinds="d")
@@ -52,6 +58,7 @@ case(np.power, lambda x, n: np.power(x, n), positive((2, 3)), integers([0, 1, 3]
 case(np.power, lambda x: np.power(2.0, x), (2, 3))
 case(("power", "outer"), np.power.outer, positive((2,)), (3,))
 case(np.float_power, np.float_power, positive((2, 3)), (3,))
+case(np.heaviside, lambda x, y: x * np.heaviside(x, y) + np.heaviside(np.sign(x) - 1, y), (2, 3), (3,), kinds="d")
 case(np.divmod, np.divmod, (2, 3), between(1, 2, (3,)), kinds="d")
 case(np.angle, lambda z: np.angle(z, deg=True), (3,), kinds="D")
 case(np.where, lambda m, x, y: np.where(m, x, y), integers([True, False, True]), (2, 3), (3,))
@@ -92,6 +99,10 @@ case(np.diff, lambda x: np.diff(x, axis=0), (3, 2))
 case(np.diff, lambda x: np.diff(x, n=2, prepend=1.0, append=[[2.0], [3.0]]), (2, 3))
 case(np.sort, lambda x: (np.sort(x), np.sort(x, axis=0), np.sort(x, axis=None, kind="stable")), (3, 3))
 case(np.partition, lambda x: np.sort(np.partition(x, 1), axis=0), (3, 3), kinds="d")
+case(np.histogram, lambda x: np.histogram(x, 4)[1], (2, 3), kinds="d")
+case(np.histogram, lambda x: np.histogram(x, 3, density=True), (2, 3), kinds="d")
+case(np.histogram_bin_edges, lambda x: (x[0, 0] * np.histogram_bin_edges(x, 3, (-1, 2)), np.histogram_bin_edges(x)), (2, 3),
+     kinds="d")
 case(np.ediff1d, lambda x: np.ediff1d(x, to_begin=x[0, :1], to_end=[1.0, 2.0]), (2, 3))
 
 # ---- shapes
@@ -205,6 +216,8 @@ case(np.einsum, lambda x, y, z: np.einsum("...ij,jk,k...->...i", x, y, z), (2, 2
 case(np.einsum, lambda x, y: np.einsum(x, [0, 1], y, [1, Ellipsis], [0, Ellipsis]), (2, 3), (3, 2, 2))
 case(np.einsum, lambda x, y: np.einsum("ij,ij->ij", x, y), (2, 3), (2, 1))
 case(np.einsum, lambda x, y: np.einsum("iij,kj->ik", x, y, optimize=True), (2, 2, 3), (2, 3))
+case(np.einsum, lambda x, c: np.einsum("ij,jk,k->i", c, c, x) + np.einsum("ij,k->k", c, x),
+     (2,), integers(np.full((2, 2), 20, np.uint8)))
 if hasattr(np, "matvec"):
     case(np.matvec, np.matvec, (2, 2, 3), (3,))
     case(np.vecmat, np.vecmat, (2, 3), (3, 2))
@@ -250,4 +263,4 @@ def _in_place_on_scalars(x: Any) -> Any:
 
 
 method("__iadd__ __isub__ __imul__ __itruediv__ __ipow__ __imod__ __ifloordiv__ __imatmul__", _in_place_on_scalars, (3,),
-       kinds="d")
+       kinds="d", scalars=True)

@@ -54,7 +54,7 @@ def test_in_place_operators_rebind_only_what_numpy_rebinds():
 
 
 @pytest.mark.parametrize("constant", [
-    np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0]), np.matrix(np.eye(3)), scipy.sparse.eye(3, format="csr"), Fraction(1, 3),
+    np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0]), np.eye(3).view(np.matrix), scipy.sparse.eye(3, format="csr"), Fraction(1, 3),
     np.array([1, 2, 3], object)], ids=lambda c: type(c).__name__)
 @pytest.mark.filterwarnings("ignore:the matrix subclass")
 def test_operands_that_are_no_plain_arrays_are_named(constant):
@@ -110,7 +110,8 @@ def test_many_pieces_are_joined_in_linear_work(monkeypatch):
     """The rule of a join sees no list of all pieces, and remembers nothing for each number of them."""
     concatenate = next(r.primitive for r in ad.linearize(lambda t: np.concatenate([t, t]), X)[1].rows if r.primitive)
     seen = []
-    monkeypatch.setattr(concatenate, "_rule", lambda *args, rule=concatenate._rule, **kw: (seen.append(len(args)), rule(*args, **kw))[1])
+    rule = concatenate._rule
+    monkeypatch.setattr(concatenate, "_rule", lambda *args, **options: (seen.append(len(args)), rule(*args, **options))[1])
     ad.grad(lambda t: np.sum(np.stack([t * k for k in range(50)])))(1.0)
     assert len(seen) == 50 and max(seen) == 3
     assert isinstance(concatenate, Primitive) and not concatenate.saves
@@ -121,3 +122,11 @@ def test_namespace_array_honours_ndmin():
     assert out.shape == (1, 1, 2)
     with pytest.raises(TypeError, match="order"):
         ad.grad(lambda x: np.sum(ad.numpy.array([x[0]], order="F")))(X)
+
+
+def test_the_assembled_system_is_as_precise_as_the_program():
+    low, inputs = ad.linearize(lambda x: np.maximum(x, 0).mean(), X)[1].to_sparse()
+    assert low.dtype == inputs.dtype == np.float64
+    assert -low[1].min() == 1 / 3
+    assert ad.linearize(lambda z: z * (1j / 3), X + 0j)[1].to_sparse()[1].dtype == np.complex128
+    assert ad.linearize(lambda x: np.maximum(x, 0).mean(), X.astype("f4"))[1].to_sparse()[0].dtype == np.float32

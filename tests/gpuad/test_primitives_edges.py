@@ -37,6 +37,18 @@ KINKS: dict[str, tuple[Callable[..., Any], Any, Any]] = {
     "power two at zero": (lambda x: x**2 + x**3, [0.0], [0]),
     "exponent of zero": (lambda b: np.power(0.0, b), [2.0], [0]),
     "where takes one side": (lambda x: np.where(x > 0, x, 3 * x), [-1.0, 0.0, 1.0], [3, 3, 1]),
+    "heaviside, first argument": (lambda x: np.heaviside(x, 0.5), [-1.0, 0.0, 1.0], [0, 0, 0]),
+    "heaviside, second argument": (lambda x: np.heaviside([-1.0, 0.0, 1.0], x), [5.0, 5.0, 5.0], [0, 1, 0]),
+    "max, tie with initial": (lambda x: np.max(x, initial=1.0), [1.0, 0.0, 1.0], [1 / 3, 0, 1 / 3]),
+    "min, below initial": (lambda x: np.min(x, initial=1.0), [1.0, 0.0, 1.0], [0, 1, 0]),
+    "maximum with NaN": (lambda x: np.maximum(x, [0.0, NAN, INF]), [NAN, 0.0, INF], [NAN, NAN, 0.5]),
+    "minimum with NaN": (lambda x: np.minimum(x, 0), [NAN, -INF], [NAN, 1]),
+    "fmin ignores NaN": (lambda x: np.fmin(x, [NAN, 1.0, 5.0]), [2.0, NAN, 1.0], [1, 0, 1]),
+    "fmax of NaN": (lambda x: np.fmax(x, NAN), [NAN], [NAN]),
+    "fmin of booleans": (lambda x: np.fmin(x, [True, False]), [0.5, 0.5], [1, 0]),
+    "take by booleans": (lambda x: np.take(x, [True, True, False]), [3.0, 4.0, 5.0], [1, 2, 0]),
+    "take by a boolean": (lambda x: np.take(x, True), [3.0, 4.0, 5.0], [0, 1, 0]),
+    "histogram of equal entries": (lambda x: np.histogram(x, 2)[1], [3.0, 3.0], [1.5, 1.5]),
     "norm at zero": (np.linalg.norm, [0.0, 0.0], [0, 0]),
     "norm of order 3 at zero": (lambda x: np.linalg.norm(x, 3), [0.0, 0.0], [0, 0]),
     "norm of order 3, a zero": (lambda x: np.linalg.norm(x, 3), [0.0, 2.0], [0, 1]),
@@ -74,6 +86,76 @@ def test_the_absolute_value_of_a_complex_zero_has_gradient_zero() -> None:
 def test_division_by_the_number_zero_gives_infinity() -> None:
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         assert gradient(lambda x: x / 0, 1.0) == INF
+
+
+def test_division_by_negative_zero_gives_negative_infinity() -> None:
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert gradient(lambda x: x / -0.0, 1.0) == -INF
+
+
+def test_second_derivatives_at_kinks() -> None:
+    power = ad.hessian(lambda p: p[0] ** p[1])(np.array([2.0, 0.0]))
+    np.testing.assert_allclose(power, [[0, 0.5], [0.5, np.log(2) ** 2]], rtol=1e-15)
+    assert ad.hessian(lambda p: p[0] ** p[1])(np.zeros(2)).tolist() == [[0, 0], [0, 0]]
+    for p in (4, 3, 2.5):
+        for field in (lambda x: x, lambda x: x + 0j * x):
+            h = ad.hessian(lambda x, p=p, field=field: np.linalg.norm(field(x), p))(np.array([0.0, 1.0]))
+            np.testing.assert_allclose(h, np.zeros((2, 2)), atol=1e-14)
+    assert ad.grad(lambda x: np.linalg.norm(x, 1.5))(np.array([0.0, 2.0])).tolist() == [0, 1]
+
+
+LARGE_AND_SMALL: list[tuple[Callable[..., Any], Any, Any]] = [
+    (lambda x: np.arctan2(x, np.uint8(20)), np.float16(1), 20 / 401),
+    (lambda x: np.arctan2(np.uint8(20), x), np.float32(1), -20 / 401),
+    (lambda x: np.arctan2(x, np.array(100_000, np.int32)), 1.0, 1e5 / (1 + 1e10)),
+    (lambda x: np.arctan2(x, np.float16(300)), np.float16(0), 1 / 300),
+    (lambda x: np.arctan2(x, np.float32(1e-25)), np.float32(0), 1e25),
+    (lambda x: np.arctan2(x, 1e200), 0.0, 1e-200),
+    (np.arcsinh, np.float32(1e20), 1e-20),
+    (np.arcsinh, -1e200, 1e-200),
+    (np.arctan, np.float16(300), 1 / 90001),
+    (lambda x: np.angle(1j * x + x.dtype.type(1e-25)), np.float32(0), 1e25),
+    (np.arcsin, 1 - 2.0**-50, (2.0**-49 - 2.0**-100) ** -0.5),
+    (np.arctanh, 1 - 2.0**-50, 1 / (2.0**-49 - 2.0**-100)),
+    (lambda x: np.fmin(x, np.array(3, np.uint8)), 2.0, 1),
+    (lambda x: np.fmin(x, np.array(-(2**31), np.int32)), 2.0, 0),
+    (lambda x: np.fmod(1.0, x), 0.1, -9),
+    (lambda x: x / np.array(3, np.uint8), np.float32(1), 1 / 3),
+    (lambda x: x / np.array(3, np.uint8), 1.0, 1 / 3),
+    (lambda x: np.power(np.array(3, np.uint8), x), 1.0, 3 * np.log(3)),
+    (lambda x: np.power(x, np.array(0, np.uint8)), 3.0, 0),
+]
+
+
+@pytest.mark.parametrize("i", range(len(LARGE_AND_SMALL)))
+def test_nothing_wraps_or_overflows(i: int) -> None:
+    f, x, expected = LARGE_AND_SMALL[i]
+    with np.errstate(all="raise", under="ignore"):
+        g = ad.grad(f)(np.asarray(x))
+    assert g.dtype == np.asarray(x).dtype
+    np.testing.assert_allclose(g, expected, rtol=4 * np.finfo(g.dtype).eps + 1e-3 * (g.dtype == np.float16))
+
+
+def test_complex_powers_of_negative_constants() -> None:
+    for base in (-2.0, np.float64(-2.0), np.array(-2)):
+        _, got = ad.jvp(lambda z, base=base: np.power(base, z), (np.array(0.5 + 0.1j),), (np.array(1 + 0j),))
+        np.testing.assert_allclose(got, np.power(-2 + 0j, 0.5 + 0.1j) * np.log(-2 + 0j), rtol=1e-14)
+
+
+def test_nan_to_num_replaces_the_parts_of_complex_numbers() -> None:
+    z = np.array([complex(1, NAN), complex(INF, 2), 3 + 4j])
+    out, system = ad.linearize(np.nan_to_num, z)
+    np.testing.assert_array_equal(out, np.nan_to_num(z))
+    np.testing.assert_array_equal(system.pushforward(np.full(3, 1 + 1j)), [1, 1j, 1 + 1j])
+
+
+def test_inserted_values_are_cast() -> None:
+    x, y = np.ones(3, np.float32), np.full(2, 5.7)
+    for f in (lambda x, y: np.insert(x, 1, 5.7) * y[0].astype(np.float32), lambda x, y: np.insert(x, 1, y),
+              lambda x, y: np.ediff1d(x, to_begin=y[:1], to_end=1.0)):
+        assert ad.linearize(f, x, y)[0].dtype == np.float32 == f(x, y).dtype
+    assert [g.dtype for g in ad.grad(lambda x, y: np.sum(np.insert(x, 1, y)), (0, 1))(x, y)] == [np.float32, np.float64]
+    assert ad.jacobian(lambda y: y[0] * np.insert(np.arange(3), 1, y))(y)[:, 0].tolist() == [0, 5, 5, 1, 2]
 
 
 def test_nan_passes_through() -> None:
@@ -146,7 +228,15 @@ NETWORK_OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "copysign": lambda x: np.copysign(x, -1),
     "fmax": lambda x: np.fmax(x, 0),
     "clip": lambda x: np.clip(x, 0, 1),
-    "power": lambda x: x**3 + np.abs(x)**1.5,
+    "power": lambda x: x**3 + np.abs(x)**1.5 + 2**x + np.power(2.5, x) + np.abs(x) ** np.arange(3, dtype=np.int16),
+    "divide by integers": lambda x: x / np.arange(1, 4, dtype=np.uint8),
+    "fmin": lambda x: np.fmin(x, np.arange(3, dtype=np.uint8)),
+    "arctan2": lambda x: np.arctan2(x, np.arange(1, 4, dtype=np.uint8)) + np.arctan2(2, x) + np.arcsinh(x),
+    "fmod": lambda x: np.fmod(np.arange(3, dtype=np.uint8), x) + np.remainder(x, 2) + np.remainder(2, x),
+    "max with initial": lambda x: np.max(x, initial=np.float64(0)),
+    "var with ddof": lambda x: np.var(x, ddof=np.int64(1)),
+    "norm of order 3": lambda x: np.linalg.norm(x, np.float64(3), axis=0),
+    "histogram": lambda x: np.histogram_bin_edges(x, 3),
     "logaddexp": lambda x: np.logaddexp(x, 0),
     "logaddexp2": lambda x: np.logaddexp2(1, x),
     "hypot": lambda x: np.hypot(x, 1),
@@ -256,6 +346,17 @@ def test_the_jacobian_of_the_svd_has_the_known_determinant() -> None:
     matrix = np.concatenate([turn_u, ds, turn_v]).reshape(9, 9)
     expected = np.prod([abs(s[i] ** 2 - s[j] ** 2) for i in range(3) for j in range(i)])
     np.testing.assert_allclose(abs(1 / np.linalg.det(matrix)), expected, rtol=1e-10)
+
+
+def test_the_rows_of_a_solve_can_be_run_again() -> None:
+    """Every row's function gives its value from those of its parents, at other arguments too."""
+    rng = np.random.default_rng(0)
+    _, system = ad.linearize(np.linalg.solve, rng.standard_normal((3, 3)), rng.standard_normal((3, 2)))
+    a, b = rng.standard_normal((3, 3)), rng.standard_normal((3, 2))
+    values = [a, b]
+    for row in system.rows[2:]:
+        values.append(row.primitive.fun(*[values[j] for j in row.parents], **row.kwargs))
+    np.testing.assert_allclose(values[-1], np.linalg.solve(a, b), rtol=1e-14)
 
 
 def test_a_solve_has_one_inverse_for_both_arguments() -> None:

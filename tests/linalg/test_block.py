@@ -9,7 +9,24 @@ import pytest
 from hypothesis import given
 
 import linalg
-from linalg import BlockMatrix, BlockOperator, Dense, Diagonal, Identity, Inverse, Scaling, SymTridiagonal, solve
+from linalg import (
+    AxisSum,
+    BlockMatrix,
+    BlockOperator,
+    Broadcast,
+    Dense,
+    Diagonal,
+    Identity,
+    Inverse,
+    Permute,
+    Product,
+    Scaling,
+    Sum,
+    SymTridiagonal,
+    Transpose,
+    Zero,
+    solve,
+)
 from linalg.arrays import to_host
 from linalg.block import join, split
 
@@ -156,6 +173,34 @@ def test_assembly_keeps_single_precision(xp: ModuleType) -> None:
     assert csr.dtype == np.float32
     assert csr.format == "csr"
     np.testing.assert_array_equal(to_host(a.to_dense()), [[1, 0, 0, 0], [0, 1, 0, 0], [1, 0, 0.5, 0], [0, 1, 0, 0.5]])
+
+
+def test_assembly_in_at_least_the_dtype_that_is_asked_for(xp: ModuleType) -> None:
+    """Python's numbers and maps without any are computed in it: 1/3 is not rounded to single precision first."""
+    single, third, shapes = Diagonal(xp.ones(2, dtype="float32")), Scaling(1 / 3, (2,)), [(2,), (2,)]
+    ninths = Product(AxisSum((3, 2), (0,)), Scaling(1 / 9, (3, 2)), Broadcast((2,), (3, 2)))
+    for element in (third, third @ Permute((2,), (0,)), ninths,
+                    Sum(third, Zero((2,), (2,))), Transpose(third), BlockOperator(BlockMatrix([[(0, third)]], [(2,)], [(2,)])),
+                    Inverse(Scaling(3, (2,))), Product(single, third), Sum(Product(third, single), Zero((2,), (2,)))):
+        a = BlockMatrix([[(0, element)], [(1, single)]], shapes, shapes)
+        expected = np.diag([1 / 3, 1 / 3, 1, 1])
+        for assembled in (a.to_sparse(dtype=float).toarray(), a.to_dense(dtype=float)):
+            assert assembled.dtype == np.float64
+            np.testing.assert_allclose(to_host(assembled), expected, rtol=1e-15)
+        assert a.to_sparse().dtype == a.to_sparse(dtype="float32").dtype == np.float32
+        assert a.to_sparse(dtype="complex64").dtype == np.complex64
+    wide = BlockMatrix([[(0, Diagonal(xp.ones(2)))]], [(2,)], [(2,)])
+    assert wide.to_sparse(dtype="float32").dtype == np.float64
+    turned = BlockMatrix([[(0, Product(Scaling(1j / 3, (2,)), Scaling(1.0, (2,))))]], [(2,)], [(2,)])
+    np.testing.assert_allclose(turned.to_dense(xp.ones(1), float).diagonal().imag, 1 / 3, rtol=1e-15)
+
+
+def test_assembly_of_unit_triangular_systems_in_a_dtype() -> None:
+    shapes = [(2,), (2,)]
+    a = linalg.UnitTriangular(BlockMatrix([[], [(0, Scaling(1 / 3, (2,)) @ Diagonal(np.ones(2, "float32")))]], shapes, shapes))
+    for operator in (a, a.T):
+        assert operator.to_sparse().dtype == np.float32
+        assert operator.to_sparse(dtype=float).dtype == operator.to_dense(dtype=float).dtype == np.float64
 
 
 def test_empty() -> None:

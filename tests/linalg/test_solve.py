@@ -178,6 +178,10 @@ def test_nan_in_the_operator_passes() -> None:
     for a in (Dense(np.array([[1.0, np.nan], [0, 1]])), SymTridiagonal(np.array([1.0, np.nan]), np.zeros(1)),
               Diagonal(np.array([np.nan, 1.0]))):
         assert np.isnan(solve(a, np.ones(2))).any()
+    for place in range(2):
+        a = Sparse(scipy.sparse.csr_matrix(np.diag(np.where(np.arange(2) == place, np.nan, 1.0))))
+        for operator in (a, a.T, linalg.BlockOperator(BlockMatrix([[(0, a)]], [(2,)], [(2,)]))):
+            assert np.isnan(solve(operator, np.ones((3, 2)))[:, place]).all()
 
 
 def test_the_result_is_the_callers_own() -> None:
@@ -188,6 +192,26 @@ def test_the_result_is_the_callers_own() -> None:
         assert not np.shares_memory(x, b)
         x += 1
         np.testing.assert_array_equal(b, 1)
+
+
+def test_the_results_of_block_systems_are_the_callers_own(xp: ModuleType) -> None:
+    shapes = [(2, 3), (6,), (4, 2, 3)]
+    down: list = [[], [(0, Reshape((2, 3), (6,)))], [(0, Broadcast((2, 3), (4, 2, 3)))]]
+    whole = [[(i, Identity(s))] for i, s in enumerate(shapes)]
+    strict = BlockMatrix(down, shapes, shapes)
+    for a in (BlockMatrix(whole, shapes, shapes), UnitTriangular(strict), UnitTriangular(strict).T,
+              UnitTriangular(strict).to_block_matrix()):
+        for given in ([0], [0, 1], [0, 1, 2]):
+            memory = xp.ones(30)
+            b = [memory[:6].reshape(2, 3), memory[6:12], memory[6:].reshape(4, 2, 3)]
+            xs = solve(a, [part if i in given else None for i, part in enumerate(b)])
+            own = [x for x in xs if x is not None]
+            expected = [to_host(x).copy() for x in own]
+            for x in own:
+                x += 1
+            np.testing.assert_array_equal(to_host(memory), 1)
+            for x, e in zip(own, expected, strict=True):
+                np.testing.assert_array_equal(to_host(x), e + 1)
 
 
 def test_block_systems_check_what_comes() -> None:

@@ -167,9 +167,7 @@ class ndarray:
     def astype(self, dtype: Any, order: str = "K", casting: Any = None, subok: Any = None, copy: Any = True) -> ndarray:
         if casting is not None or subok is not None:
             raise TypeError("casting and subok are not supported")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
-            return put(self._host.astype(dtype, order, copy=bool(copy)), self)
+        return put(self._host.astype(dtype, order, copy=bool(copy)), self)
 
     def fill(self, value: Any) -> None:
         self._host.fill(value)
@@ -198,7 +196,7 @@ class ndarray:
     def transpose(self, *axes: Any) -> ndarray:
         return put(self._host.transpose(*axes), self)
 
-    def _comparison(name: str) -> Callable[[Any, Any], Any]:  # type: ignore[misc] # noqa: N805
+    def _comparison(name: str) -> Callable[[Any, Any], Any]:  # type: ignore[misc]
         def compare(self: Any, other: Any) -> Any:
             return getattr(namespace(), name)(self, other) if isinstance(other, ndarray) else getattr(np, name)(self, other)
         return compare

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.standin.array import ndarray
+from tests.standin.array import SYNCHRONISATIONS, ndarray
 
 STATE = {"linalg": "ignore"}
 
@@ -26,6 +26,8 @@ def lenient(function: Callable[..., Any]) -> Callable[..., Any]:
     """cuSOLVER's way: matrices that cannot be factorised give NaN, unless errstate says otherwise."""
     def call(a: ndarray, *args: Any, **kwargs: Any) -> Any:
         check_kind(a, *args)
+        if STATE["linalg"] == "raise":
+            SYNCHRONISATIONS.append("linalg")
         try:
             return function(a, *args, **kwargs)
         except np.linalg.LinAlgError:

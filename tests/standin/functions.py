@@ -101,8 +101,8 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
             return part.__cupy_override_elementwise_kernel__(where, condition, x, y)
     parts = [part._host if isinstance(part, ndarray) else part for part in (condition.astype("?", copy=False), x, y)]
     for part in parts:
-        if not is_scalar(part) and not isinstance(part, np.ndarray) or isinstance(part, np.ndarray) and any(
-                part is given for given in (x, y)):
+        if (not is_scalar(part) and not isinstance(part, np.ndarray)) or (isinstance(part, np.ndarray) and any(
+                part is given for given in (x, y))):
             raise unsupported(part)
     return put(np.asarray(np.where(*parts)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,10 +33,16 @@ def described(module: ModuleType, ufunc: type) -> dict[str, Any]:
 
 def table() -> dict[str, Any]:
     """What CuPy has: functions with their parameters, ufuncs with their loops, names of an array's attributes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _table()
+
+
+def _table() -> dict[str, Any]:
     import cupy
     import cupyx.scipy.special  # noqa: F401 (reached through its name)
-    import cupyx.scipy.sparse as sparse
     from cupy._core._kernel import ufunc
+    from cupyx.scipy import sparse
 
     modules = {name: described(importlib.import_module(name), ufunc) for name in MODULES}
     classes = {"ndarray": cupy.ndarray, **{k: getattr(sparse, k) for k in ("csr_matrix", "csc_matrix", "coo_matrix")}}

@@ -123,11 +123,11 @@ CLASSES: dict[str, Any] = {f: type(f"{f}_matrix", (spmatrix,), {"format": f, "__
                            for f in FORMATS}
 
 
-def identity(n: int, dtype: Any = "d", format: Any = None) -> Any:
+def identity(n: int, dtype: Any = "d", format: Any = None) -> Any:  # noqa: A002 (CuPy's name)
     return wrapped(scipy.sparse.identity(n, dtype, format or "csr"))
 
 
-def kron(A: Any, B: Any, format: Any = None) -> Any:
+def kron(A: Any, B: Any, format: Any = None) -> Any:  # noqa: A002 (CuPy's name)
     return wrapped(scipy.sparse.kron(A._host, B._host, format or "coo"))
 
 
