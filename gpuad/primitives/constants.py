@@ -1,4 +1,7 @@
-"""Functions whose result carries no derivative: they run on the values of traced arguments and give plain arrays."""
+"""Functions whose result carries no derivative: they run on the values of traced arguments and give plain arrays.
+
+Histograms stand here too: their counts are constant, their edges are not.
+"""
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -28,14 +28,13 @@ from linalg.arrays import Array, Shape, is_array, is_traced, namespace
 
 
 class Floating(Elementwise):
-    """An elementwise function whose rules see constant arrays of integers in the dtype of the result, where they do not wrap."""
+    """A function of two arguments whose rules see constant integers of an array in the result's dtype, which does not wrap."""
 
     def blocks(self, row: Row, rows: Rows) -> list[Block]:
-        for position, constant in enumerate(row.args):
-            if row.parents[position] < 0 and is_array(constant) and constant.dtype.kind in "iu":
-                args = list(row.args)
-                args[position] = constant.astype(row.dtype)
-                row = row._replace(args=args)
+        if -1 in row.parents:
+            constant = row.args[row.parents.index(-1)]
+            if getattr(constant, "dtype", row.dtype).kind in "iu":
+                row = row._replace(args=[constant.astype(row.dtype) if a is constant else a for a in row.args])
         return super().blocks(row, rows)
 
 

@@ -141,7 +141,7 @@ class ndarray:
     def _index(self, index: Any) -> Any:
         """An index as NumPy takes it. Masks make the host wait; only one is allowed."""
         parts = [p._host if isinstance(p, ndarray) else p for p in (index if isinstance(index, tuple) else (index,))]
-        if any(getattr(p, "dtype", None) == bool and np.ndim(p) for p in parts):
+        if any(isinstance(p, np.ndarray) and p.dtype.kind == "b" and p.ndim for p in parts):
             SYNCHRONISATIONS.append("mask")
         return tuple(parts)
 
@@ -175,7 +175,7 @@ class ndarray:
     def view(self, dtype: Any = None) -> ndarray:
         return put(self._host.view() if dtype is None else self._host.view(dtype), self)
 
-    def dot(self, b: Any, out: Any = None) -> ndarray:
+    def dot(self, b: Any) -> ndarray:
         if not isinstance(b, ndarray):
             raise TypeError(f"Argument 'b' has incorrect type (expected ndarray, got {type(b).__name__})")
         return put(np.asarray(self._host.dot(b._host)))
@@ -189,7 +189,7 @@ class ndarray:
 
     conjugate = conj
 
-    def reshape(self, *shape: Any, order: str = "C", copy: Any = None) -> ndarray:
+    def reshape(self, *shape: Any, order: str = "C") -> ndarray:
         shape = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
         return put(self._host.reshape(*[shape], order=order), self)
 
@@ -237,8 +237,8 @@ for _name, _parameters in {
     "sum": _REDUCTION, "prod": _REDUCTION, "mean": _REDUCTION, "cumsum": _REDUCTION[:3], "cumprod": _REDUCTION[:3],
     "max": ("axis", "out", "keepdims"), "min": ("axis", "out", "keepdims"), "any": ("axis", "out", "keepdims"),
     "all": ("axis", "out", "keepdims"), "var": ("axis", "dtype", "out", "ddof", "keepdims"),
-    "std": ("axis", "dtype", "out", "ddof", "keepdims"), "argmax": ("axis", "dtype", "out", "keepdims"),
-    "argmin": ("axis", "dtype", "out", "keepdims"), "argsort": _SORT, "argpartition": ("kth", "axis"),
+    "std": ("axis", "dtype", "out", "ddof", "keepdims"), "argmax": ("axis", "out", "dtype", "keepdims"),
+    "argmin": ("axis", "out", "dtype", "keepdims"), "argsort": _SORT, "argpartition": ("kth", "axis"),
     "ravel": ("order",), "flatten": ("order",), "squeeze": ("axis",), "repeat": ("repeats", "axis"),
     "take": ("indices", "axis", "out"), "round": ("decimals", "out"), "clip": ("min", "max", "out"),
     "trace": ("offset", "axis1", "axis2", "dtype", "out"), "diagonal": ("offset", "axis1", "axis2"),

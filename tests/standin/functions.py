@@ -89,7 +89,7 @@ def ascontiguousarray(a: Any, dtype: Any = None) -> ndarray:
     return made if made.flags.c_contiguous and made.ndim else put(np.ascontiguousarray(made._host))
 
 
-def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *, blocking: bool = True) -> np.ndarray:
+def asnumpy(a: Any) -> np.ndarray:
     return a.get() if isinstance(a, ndarray) else np.asarray(a)
 
 

@@ -16,8 +16,9 @@ from tests.standin.functions import module_function
 from tests.standin.table import MODULES, TABLE
 from tests.standin.ufunc import gufunc, ufunc
 
-TYPES = ("bool_ dtype float16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 intp "
-         "integer floating complexfloating number generic inexact signedinteger unsignedinteger finfo iinfo inf nan pi e newaxis").split()
+TYPES = ("bool_ dtype float16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
+         "intp integer floating complexfloating number generic inexact signedinteger unsignedinteger finfo iinfo "
+         "inf nan pi e newaxis").split()
 
 
 def filled(name: str, numpy_module: Any) -> ModuleType:
