@@ -64,7 +64,9 @@ def call_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str,
     if implementation is None:
         raise refuse(name if method == "__call__" else f"{name}.{method}")
     if method == "__call__":
-        kwargs = _checked(name, ufunc.nin, args, kwargs)
+        own = {"axis": kwargs["axis"]} if ufunc is np.vecdot and "axis" in kwargs else {}
+        rest = {k: v for k, v in kwargs.items() if k not in own}
+        kwargs = {**_checked(name, ufunc.nin, args, rest), **own}
     return implementation(*args, **kwargs)
 
 

@@ -130,3 +130,9 @@ def test_the_assembled_system_is_as_precise_as_the_program():
     assert low.toarray()[3].min() == -1 / 3
     assert ad.linearize(lambda z: z * (1j / 3), X + 0j)[1].to_sparse()[1].dtype == np.complex128
     assert ad.linearize(lambda x: np.maximum(x, 0).mean(), X.astype("f4"))[1].to_sparse()[0].dtype == np.float32
+
+
+def test_vecdot_takes_its_axis():
+    a = np.arange(6.0).reshape(2, 3)
+    out, _ = ad.jvp(lambda a: np.vecdot(a, a, axis=0), (a,), (a,))
+    np.testing.assert_array_equal(out, np.vecdot(a, a, axis=0))
