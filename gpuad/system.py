@@ -191,8 +191,8 @@ def _as_array(leaf: Any, value: Array, home: Any, where: str, what: str) -> Arra
     if isinstance(leaf, (bool, int, float, complex, np.generic)) or (number and type(leaf) is np.ndarray):
         return namespace(place).asarray(leaf)
     if not is_array(leaf):
-        raise ValueError(f"{where} expected a {what} with the structure of its value: an array of shape {value.shape} here, got a "
-                         f"{type(leaf).__name__}; pass an array")
+        raise ValueError(f"{where} expected a {what} with the structure of its value: an array of shape {value.shape} here, got "
+                         f"a {type(leaf).__name__}; pass an array")
     if is_cupy(raw(leaf)) != is_cupy(place):
         raise TypeError(f"{where} expected a {what} in the library of its array, got NumPy and CuPy arrays mixed; move it first, "
                         "with cupy.asarray(x) or cupy.asnumpy(x)")

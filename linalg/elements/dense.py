@@ -146,4 +146,4 @@ class Kronecker(LinearOperator):
     def _sparse(self, _like: Array | None, dtype: np.dtype) -> Any:
         module, dtype = sparse_module(self.a), entry_dtype(self.dtype, dtype)
         a, b = (module.csr_matrix(factor.astype(dtype, copy=False)) for factor in (self.a, self.b))
-        return module.kron(a, b, format="csr")
+        return module.kron(a, b, format="csr").astype(dtype, copy=False)  # CuPy forgets the dtype where nothing is stored

@@ -128,7 +128,8 @@ def identity(n: int, dtype: Any = "d", format: Any = None) -> Any:  # noqa: A002
 
 
 def kron(A: Any, B: Any, format: Any = None) -> Any:  # noqa: A002 (CuPy's name)
-    return wrapped(scipy.sparse.kron(A._host, B._host, format or "coo"))
+    made = scipy.sparse.kron(A._host, B._host, format or "coo")
+    return wrapped(made if A.nnz and B.nnz else made.astype(float))
 
 
 class SuperLU:
