@@ -300,8 +300,10 @@ def _draw_edge(ax: Any, path: list[Point], elements: Sequence[LinearOperator], _
 
 
 def _kind(element: LinearOperator) -> str:
-    factors = getattr(element, "factors", None)
-    return " · ".join(map(_kind, factors)) if factors else type(element).__name__
+    """The class of an element; of a product those of its factors, without the reshapes between them."""
+    factors = getattr(element, "factors", ())
+    names = [_kind(f) for f in factors if type(f).__name__ != "Reshape"]
+    return " · ".join(names) if names else type(element).__name__
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -150,7 +150,11 @@ class System:
         return spy(self, ax)
 
     def graph(self, ax: Any = None) -> Any:
-        """Draw the computational graph, derivatives on its edges; gives the matplotlib figure."""
+        """Draw the computational graph (at most 400 rows); gives the matplotlib figure.
+
+        Of scalar programs: values in black along the edges, derivatives in orange against them, ∂ the result's derivative. Of others
+        the edges name the elements.
+        """
         from gpuad.pictures import graph
 
         return graph(self, ax)
