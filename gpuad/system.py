@@ -152,8 +152,8 @@ class System:
     def graph(self, ax: Any = None) -> Any:
         """Draw the computational graph (at most 400 rows); gives the matplotlib figure.
 
-        Of scalar programs: values in black along the edges, derivatives in orange against them, ∂ the result's derivative. Of others
-        the edges name the elements.
+        Of scalar programs: values in black along the edges, derivatives in orange against them, ∂ the result's derivative.
+        Of others the edges name the elements.
         """
         from gpuad.pictures import graph
 
