@@ -15,8 +15,8 @@ from linalg.operator import LinearOperator
 from linalg.singular import require_square
 
 
-class Transpose(LinearOperator):
-    """Aᵀ, for an A whose transpose has no class of its own."""
+class Backward(LinearOperator):
+    """What is made of one operator A and maps from A's results to A's arguments."""
 
     __slots__ = ("a",)
 
@@ -24,7 +24,7 @@ class Transpose(LinearOperator):
         self.a = a
 
     def _validate(self) -> None:
-        require_operators((self.a,), "Transpose")
+        require_operators((self.a,), type(self).__name__)
 
     @property
     def in_shape(self) -> Shape:  # type: ignore[override]
@@ -41,6 +41,19 @@ class Transpose(LinearOperator):
     @property
     def flops(self) -> int:
         return self.a.flops
+
+    def _data(self) -> Array | None:
+        return self.a._data()
+
+    @property
+    def over_reals(self) -> bool:  # type: ignore[override]
+        return self.a.over_reals
+
+
+class Transpose(Backward):
+    """Aᵀ, for an A whose transpose has no class of its own."""
+
+    __slots__ = ()
 
     def _apply(self, x: Array) -> Array:
         return self.a._apply_transpose(x)
@@ -61,13 +74,6 @@ class Transpose(LinearOperator):
     def conj(self) -> LinearOperator:
         conjugated = self.a.conj()
         return self if conjugated is self.a else conjugated.T
-
-    def _data(self) -> Array | None:
-        return self.a._data()
-
-    @property
-    def over_reals(self) -> bool:  # type: ignore[override]
-        return self.a.over_reals
 
     def _dense(self, like: Array | None, dtype: np.dtype) -> Array:
         return self.a._dense(like, dtype).T
@@ -279,33 +285,18 @@ def _from_right(factors: tuple[LinearOperator, ...], place: Array | None, dtype:
     return rows.reshape((last.in_size, size(factors[0].out_shape))).T
 
 
-class Inverse(LinearOperator):
+class Inverse(Backward):
     """b ↦ A⁻¹ b, by the solve of A's structure; never formed."""
 
-    __slots__ = ("a",)
+    __slots__ = ()
 
     def __init__(self, a: LinearOperator):
         require_square(a)
-        self.a = a
-
-    def _validate(self) -> None:
-        require_operators((self.a,), "Inverse")
-
-    @property
-    def in_shape(self) -> Shape:  # type: ignore[override]
-        return self.a.out_shape
-
-    @property
-    def out_shape(self) -> Shape:  # type: ignore[override]
-        return self.a.in_shape
+        super().__init__(a)
 
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]
         return self.a.dtype if self.a.dtype.kind in "bfc" else np.dtype(float)
-
-    @property
-    def flops(self) -> int:
-        return self.a.flops
 
     def _apply(self, x: Array) -> Array:
         return self.a._solve(x)
@@ -322,13 +313,6 @@ class Inverse(LinearOperator):
 
     def conj(self) -> LinearOperator:
         return Inverse(self.a.conj())
-
-    def _data(self) -> Array | None:
-        return self.a._data()
-
-    @property
-    def over_reals(self) -> bool:  # type: ignore[override]
-        return self.a.over_reals
 
     def _after(self, first: LinearOperator) -> LinearOperator | None:
         return Identity(first.in_shape) if _same(self.a, first) else None
