@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -13,7 +13,7 @@ from gpuad.differential import Block, Primitive, cast, enter
 from gpuad.errors import LeakedTraceError, NotDifferentiableError
 from gpuad.program import Row
 from gpuad.traced import TracedArray
-from linalg import BlockMatrix, Broadcast, LinearOperator, UnitTriangular, diagonal
+from linalg import Broadcast, LinearOperator, diagonal
 from linalg.arrays import Array, Shape, is_array, is_cupy, namespace, snapshot
 
 Function = Callable[..., Any]
@@ -122,7 +122,7 @@ class UserPrimitive(Primitive):
         shown = [_read_only(a) for a in args]
         views = tuple(map(_read_only, outs))
         rows = self.differential(views if isinstance(y, tuple) else views[0], *shown, **kwargs)  # type: ignore[misc]
-        known = {id(x) for x in (*shown, *views)}
+        known = {id(x): x for x in (*shown, *views)}
         entries = self._rows(rows, len(outs), len(args)) if isinstance(y, tuple) else [self._row(rows, len(args))]
         return [[self._element(entry, i, args[i], out, known) if parents[i] >= 0 else None for i, entry in enumerate(row)]
                 for row, out in zip(entries, outs, strict=True)]
@@ -140,7 +140,7 @@ class UserPrimitive(Primitive):
                              f"(None where it is constant), got {_count(entries)}")
         return entries
 
-    def _element(self, entry: Any, i: int, x: Array, y: Array, known: set[int]) -> LinearOperator | None:
+    def _element(self, entry: Any, i: int, x: Array, y: Array, known: dict[int, Any]) -> LinearOperator | None:
         """The element that an entry stands for, or a complaint."""
         if entry is None:
             return None
@@ -159,7 +159,7 @@ class UserPrimitive(Primitive):
             raise ValueError(f"{self.name}: expected as entry {i} of its differential an operator {x} -> {y}, from the "
                              f"argument's shape to the result's, got {entry.in_shape} -> {entry.out_shape}: {entry!r}")
 
-    def _partial(self, d: Any, i: int, shape: Shape, y: Array, known: set[int]) -> LinearOperator:
+    def _partial(self, d: Any, i: int, shape: Shape, y: Array, known: dict[int, Any]) -> LinearOperator:
         """x ↦ d ∘ x, with x broadcast to the result's shape."""
         for name, part in (("partial derivative", np.shape(d)), ("argument", shape)):
             if not _broadcasts(part, y.shape):
@@ -207,20 +207,6 @@ def _read_only(x: Any) -> Any:
     return view
 
 
-def _own(x: Any, known: Iterable[int]) -> Any:
+def _own(x: Any, known: dict[int, Any]) -> Any:
     """What an element holds, in copies that nobody else can change; arrays that are known to be ours stay."""
-    if id(x) in known:
-        return x
-    if isinstance(x, np.ndarray) or is_cupy(x):
-        return snapshot(x)
-    if type(x) in (list, tuple):
-        return type(x)(_own(part, known) for part in x)
-    if hasattr(x, "tocsr"):
-        return x.copy()
-    if not isinstance(x, (LinearOperator, BlockMatrix, UnitTriangular)):
-        return x
-    owned = copy.copy(x)
-    for name in (*getattr(x, "__dict__", ()), *(s for c in type(x).__mro__ for s in getattr(c, "__slots__", ()))):
-        if hasattr(x, name):
-            object.__setattr__(owned, name, _own(getattr(x, name), known))
-    return owned
+    return known[id(x)] if id(x) in known else copy.deepcopy(x, dict(known))

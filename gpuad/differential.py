@@ -18,7 +18,7 @@ import numpy as np
 
 from gpuad.errors import LeakedTraceError
 from gpuad.program import Program, Row, Rows, new_row, own
-from gpuad.traced import TracedArray
+from gpuad.traced import TracedArray, raw
 from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, Scaling, diagonal
 from linalg.arrays import Array, is_cupy
 
@@ -245,17 +245,11 @@ def cast(element: LinearOperator, source: Row, row: Row) -> LinearOperator:
 
 def mixed_libraries(name: str, args: Sequence[Any]) -> TypeError | None:
     """The error that says that NumPy and CuPy arrays were mixed, where they were."""
-    values = [_strip(a) for a in args]
+    values = [raw(a) for a in args]
     if not (any(map(is_cupy, values)) and any(isinstance(v, np.ndarray) for v in values)):
         return None
     return TypeError(f"{name}: expected arrays of one library, got NumPy and CuPy arrays mixed; move one side first, with "
                      "cupy.asarray(x) or cupy.asnumpy(x)")
-
-
-def _strip(x: Any) -> Any:
-    while type(x) is TracedArray:
-        x = x.value
-    return x
 
 
 class Linear(Primitive):

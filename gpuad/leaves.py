@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import optree
 
-from gpuad.traced import TracedArray
+from gpuad.traced import TracedArray, raw
 from linalg.arrays import Array, is_array, is_cupy, namespace
 
 
@@ -67,13 +67,6 @@ def ones(value: Array) -> Array:
     if isinstance(value, np.generic):
         return value.dtype.type(1)
     return namespace(raw(value)).ones(value.shape, dtype=value.dtype)
-
-
-def raw(x: Any) -> Any:
-    """The NumPy or CuPy array at the bottom of a traced array."""
-    while type(x) is TracedArray:
-        x = x.value
-    return x
 
 
 def conj(x: Array) -> Array:

@@ -10,11 +10,10 @@ import gpuad.cupy
 import gpuad.numpy
 from gpuad.differential import Primitive
 from gpuad.dispatch import TABLE
-from gpuad.leaves import raw
 from gpuad.namespace import Namespace
 from gpuad.primitives import elementwise as e
 from gpuad.primitives import products, shapes
-from gpuad.traced import TracedArray
+from gpuad.traced import TracedArray, raw
 from linalg import LinearOperator
 from linalg.arrays import is_cupy
 
@@ -117,7 +116,7 @@ _attributes: dict[str, Any] = {
     "__divmod__": lambda x, y: (x // y, x % y), "__rdivmod__": lambda x, y: (y // x, y % x),
     "__round__": lambda x, n=0: np.round(x, n),
     "reshape": _reshape, "transpose": _transpose, "flatten": lambda x, order="C": shapes.ravel(x, order),
-    "astype": e.astype, "copy": lambda x, _order="C": x,
+    "astype": e.astype, "copy": e.copy,
     "T": property(lambda x: shapes.transpose(x)), "mT": property(shapes.matrix_transpose),
     "real": property(e.real), "imag": property(e.imag),
 }

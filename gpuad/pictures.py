@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from gpuad.layout import Point, layered
-from gpuad.leaves import leaf_path, raw
+from gpuad.leaves import leaf_path
 from gpuad.program import Row
+from gpuad.traced import raw
 from linalg import LinearOperator, back_substitute
 from linalg.arrays import size, to_host
 

@@ -9,8 +9,9 @@ import numpy as np
 import optree
 
 from gpuad.differential import Block, linear
-from gpuad.leaves import Leaf, conj, hand_out, own_all, raw, zeros
+from gpuad.leaves import Leaf, conj, hand_out, own_all, zeros
 from gpuad.program import Row, Rows
+from gpuad.traced import raw
 from linalg import BlockMatrix, Identity, UnitTriangular, back_substitute, forward_substitute
 from linalg.arrays import Array, is_array, is_cupy, namespace, sparse_module
 

@@ -115,3 +115,15 @@ class TracedArray:
         raise TypeError(
             f"in-place assignment x[…] = … on a traced array (shape {self.shape}): traced arrays are immutable. Build the "
             "new array instead: numpy.where(mask, new, x), x + an array that is zero elsewhere, concatenate or stack")
+
+
+def value_of(x: Any) -> Any:
+    """The value of a traced array one trace further out; x itself where it is not traced."""
+    return x.value if type(x) is TracedArray else x
+
+
+def raw(x: Any) -> Any:
+    """The NumPy or CuPy array under all traces."""
+    while type(x) is TracedArray:
+        x = x.value
+    return x

@@ -9,10 +9,10 @@ import numpy as np
 import optree
 
 from gpuad.errors import LeakedTraceError
-from gpuad.leaves import Leaf, as_leaf, hand_out, leaf_path, ones, raw, zeros
+from gpuad.leaves import Leaf, as_leaf, hand_out, leaf_path, ones, zeros
 from gpuad.program import Program, Row
 from gpuad.system import ConsumedBlocks, System
-from gpuad.traced import TracedArray
+from gpuad.traced import TracedArray, raw
 from linalg import back_substitute
 from linalg.arrays import Array, is_array, namespace, snapshot
 
@@ -368,8 +368,7 @@ def _holomorphic_derivative(system: System, x: Array) -> Array:
 def stop_gradient(x: Any) -> Any:
     """A plain copy of x (any pytree), a constant to every derivative."""
     def plain(leaf: Any) -> Any:
-        while type(leaf) is TracedArray:
-            leaf = leaf.value
+        leaf = raw(leaf)
         return leaf.copy() if is_array(leaf) else leaf
 
     return optree.tree_map(plain, x)

@@ -11,8 +11,8 @@ import numpy as np
 
 from gpuad.dispatch import TABLE, implements, is_traced, refuse
 from gpuad.primitives import reductions
-from gpuad.primitives.elementwise import value_of
-from gpuad.primitives.shapes import arrays_of, plain
+from gpuad.primitives.shapes import arrays_of
+from gpuad.traced import raw, value_of
 from linalg.arrays import namespace
 
 UFUNCS = """
@@ -82,5 +82,5 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
         return edges
     low, high = reductions.min(a), reductions.max(a)
     low, high = (low - 0.5, high + 0.5) if value_of(low) == value_of(high) else (low, high)
-    share = namespace(plain(a)).linspace(0, 1, len(edges), dtype=edges.dtype)
+    share = namespace(raw(a)).linspace(0, 1, len(edges), dtype=edges.dtype)
     return (1 - share) * low + share * high

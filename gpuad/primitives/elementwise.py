@@ -21,8 +21,8 @@ import numpy as np
 
 from gpuad.differential import Block, Elementwise, Primitive, linear
 from gpuad.dispatch import TABLE, implements
-from gpuad.primitives.shapes import plain
 from gpuad.program import Row, Rows
+from gpuad.traced import raw, value_of
 from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart
 from linalg.arrays import Array, Shape, is_array, is_traced, namespace
 
@@ -152,7 +152,7 @@ def where(condition: Any, *branches: Any) -> Any:
     if not branches:
         return np.where(condition)
     if not is_array(condition):
-        condition = namespace(*map(plain, branches)).asarray(condition)
+        condition = namespace(*map(raw, branches)).asarray(condition)
     return _select(condition if condition.dtype == bool else condition != 0, *branches)
 
 
@@ -289,10 +289,3 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
         return nan_to_num(real(x), True, nan, posinf, neginf) + 1j * nan_to_num(imag(x), True, nan, posinf, neginf)
     value = value_of(x)
     return where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
-
-
-def value_of(x: Any) -> Any:
-    """The value of a traced array one trace further out; x itself where it is not traced."""
-    from gpuad.traced import TracedArray
-
-    return x.value if type(x) is TracedArray else x

@@ -8,10 +8,10 @@ import numpy as np
 from gpuad.differential import MultiOutput, Primitive, enter
 from gpuad.dispatch import implements
 from gpuad.primitives.decompositions import singular_values
-from gpuad.primitives.elementwise import value_of
 from gpuad.primitives.matrices import conj_transpose, conj_transposing, inner_product, transposing
 from gpuad.primitives.products import matmul
-from gpuad.primitives.shapes import arrays_of, broadcast_to, plain, refuse_options, reshape
+from gpuad.primitives.shapes import arrays_of, broadcast_to, refuse_options, reshape
+from gpuad.traced import raw, value_of
 from linalg import (
     AxisSum,
     Broadcast,
@@ -58,7 +58,7 @@ def _residual_right(shape: Shape, _y: Any, _a: Any, _b: Any, _x: Any) -> LinearO
 
 
 def _zero_residual(_a: Any, b: Array, x: Array) -> Array:
-    return namespace(plain(x)).zeros(b.shape, dtype=x.dtype)
+    return namespace(raw(x)).zeros(b.shape, dtype=x.dtype)
 
 
 _residual = Primitive("residual", _zero_residual, _residual_left, _residual_right, None)

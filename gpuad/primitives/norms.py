@@ -14,8 +14,9 @@ from gpuad.differential import Primitive
 from gpuad.dispatch import implements
 from gpuad.primitives import reductions
 from gpuad.primitives.decompositions import singular_values
-from gpuad.primitives.elementwise import absolute, sign, value_of
+from gpuad.primitives.elementwise import absolute, sign
 from gpuad.primitives.shapes import expand_dims, moveaxis, ravel
+from gpuad.traced import value_of
 from linalg import AxisSum, Diagonal, LinearOperator, RealPart
 from linalg.arrays import Array, Shape, namespace
 

@@ -10,7 +10,8 @@ from gpuad.differential import Primitive, linear
 from gpuad.dispatch import METHODS, implements
 from gpuad.primitives.elementwise import astype, divide, real, sqrt, square, where
 from gpuad.primitives.matrices import real_dtype
-from gpuad.primitives.shapes import arrays_of, plain, ravel, refuse_options, reshape
+from gpuad.primitives.shapes import arrays_of, ravel, refuse_options, reshape
+from gpuad.traced import raw
 from linalg import AxisSum, CumulativeSum, Diagonal, LinearOperator, Product, RealPart, Scaling
 from linalg.arrays import Array, Shape, is_array, namespace, size
 
@@ -38,7 +39,7 @@ def _count(a: Any, axes: Shape, keepdims: bool, keep: Any) -> Any:
     """How many entries meet in each result: a number, or where ``keep`` selects them an array in the precision of a."""
     if _everywhere(keep):
         return size(tuple(a.shape[i] for i in axes))
-    keep = keep if is_array(keep) else namespace(plain(a)).asarray(keep)
+    keep = keep if is_array(keep) else namespace(raw(a)).asarray(keep)
     return np.broadcast_to(keep, a.shape).sum(axis=axes, keepdims=keepdims).astype(real_dtype(a.dtype))
 
 
@@ -227,7 +228,7 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, 
     if axis is None:
         a, axis = ravel(a), -1
     options = {k: v for k, v in (("kind", kind), ("stable", stable)) if v is not None}
-    return np.take_along_axis(a, np.argsort(plain(a), axis=normalize_axis_index(axis, a.ndim), **options), axis)
+    return np.take_along_axis(a, np.argsort(raw(a), axis=normalize_axis_index(axis, a.ndim), **options), axis)
 
 
 @implements(np.partition)
@@ -237,7 +238,7 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
     if axis is None:
         a, axis = ravel(a), -1
     options: Any = {} if kind == "introselect" else {"kind": kind}
-    return np.take_along_axis(a, np.argpartition(plain(a), kth, axis=axis, **options), axis)
+    return np.take_along_axis(a, np.argpartition(raw(a), kth, axis=axis, **options), axis)
 
 
 def _reduce(ufunc: str, function: Any) -> None:

@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from gpuad.differential import linear
 from gpuad.dispatch import implements
-from gpuad.traced import TracedArray
+from gpuad.traced import TracedArray, raw
 from linalg import Broadcast, Gather, Permute, Reshape
 from linalg.arrays import is_array, is_cupy, namespace, size, snapshot, to_host
 
@@ -22,18 +22,11 @@ def refuse_options(name: str, **options: Any) -> None:
                         "assign the result, and use x.astype(dtype) for a dtype")
 
 
-def plain(x: Any) -> Any:
-    """The array under all traces."""
-    while type(x) is TracedArray:
-        x = x.value
-    return x
-
-
 def arrays_of(*values: Any) -> list[Any]:
     """The values as arrays: numbers and lists go where the arrays among them lie."""
     if all(map(is_array, values)):
         return list(values)
-    xp = namespace(*[plain(v) for v in values if is_array(v)])
+    xp = namespace(*[raw(v) for v in values if is_array(v)])
     return [v if is_array(v) else xp.asarray(v) for v in values]
 
 
@@ -162,7 +155,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
     """An array of a's shape and dtype that repeats a number, which may be traced."""
     refuse_options("full_like", device=device)
     shape = a.shape if shape is None else shape
-    filled = np.broadcast_to(fill_value if is_array(fill_value) else namespace(plain(a)).asarray(fill_value), shape)
+    filled = np.broadcast_to(fill_value if is_array(fill_value) else namespace(raw(a)).asarray(fill_value), shape)
     return filled.astype(dtype or a.dtype)
 
 
@@ -190,7 +183,7 @@ def _index_part(part: Any, x: TracedArray) -> Any:
                         "differentiation; use comparisons or ad.stop_gradient(i).astype(int)")
     if isinstance(part, (list, tuple)):
         part = np.asarray(part, dtype=None if np.size(part) else int)
-    return namespace(plain(x)).asarray(part) if type(part) is np.ndarray and is_cupy(plain(x)) else snapshot(part)
+    return namespace(raw(x)).asarray(part) if type(part) is np.ndarray and is_cupy(raw(x)) else snapshot(part)
 
 
 @implements(np.take)
@@ -270,7 +263,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         a, axis = ravel(a), 0
     positions = np.repeat(np.arange(a.shape[axis]), repeats if isinstance(repeats, int) else to_host(repeats))
-    return take(a, namespace(plain(a)).asarray(positions), axis)
+    return take(a, namespace(raw(a)).asarray(positions), axis)
 
 
 @implements(np.tile)

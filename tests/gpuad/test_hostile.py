@@ -136,3 +136,7 @@ def test_vecdot_takes_its_axis():
     a = np.arange(6.0).reshape(2, 3)
     out, _ = ad.jvp(lambda a: np.vecdot(a, a, axis=0), (a,), (a,))
     np.testing.assert_array_equal(out, np.vecdot(a, a, axis=0))
+
+
+def test_copy_takes_its_order_by_name():
+    np.testing.assert_array_equal(ad.grad(lambda x: np.sum(x.copy(order="K") ** 2))(X), 2 * X)
