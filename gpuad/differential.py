@@ -18,7 +18,7 @@ import numpy as np
 
 from gpuad.errors import LeakedTraceError
 from gpuad.program import Program, Row, Rows, new_row, own
-from gpuad.traced import TracedArray, raw
+from gpuad.traced import STAND_INS, TracedArray, raw
 from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, Scaling, diagonal
 from linalg.arrays import Array, is_cupy
 
@@ -227,7 +227,7 @@ _PLAIN: set[tuple[type, Any]] = set()
 def _require_plain(out: Any, name: str, values: Sequence[Any]) -> None:
     """Raise where a result is no plain floating-point or complex array: a constant was of a kind that gpuad cannot trace."""
     kind = type(out)
-    plain = kind is np.ndarray or issubclass(kind, np.generic) or kind is TracedArray or is_cupy(out)
+    plain = kind is np.ndarray or issubclass(kind, np.generic) or kind in STAND_INS or is_cupy(out)
     if not plain or out.dtype.kind not in "fc":
         kinds = ", ".join(f"{type(v).__module__}.{type(v).__name__}" for v in values)
         raise TypeError(f"{name}: expected plain floating-point arrays and numbers as operands, got {kinds}, which gave "

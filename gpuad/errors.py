@@ -18,3 +18,7 @@ class NotDifferentiableError(TypeError):
 
 class ArrayConversionError(TypeError):
     """A traced array was asked to become a plain array or number, which would lose its derivative."""
+
+
+class PlanError(TypeError):
+    """A function cannot be planned: values steer it, or something in it would be frozen."""

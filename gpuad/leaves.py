@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import optree
 
-from gpuad.traced import TracedArray, raw
+from gpuad.traced import STAND_INS, TracedArray, raw
 from linalg.arrays import Array, is_array, is_cupy, namespace
 
 
@@ -35,6 +35,8 @@ def as_leaf(x: Any, where: str) -> Leaf:
         return Leaf(x, True)
     if (is_cupy(x) or isinstance(x, np.memmap)) and x.dtype.kind in "fc":
         return Leaf(x, False)
+    if kind in STAND_INS and x.dtype.kind in "fc":
+        return Leaf(x.as_scalar(), True) if x.is_number else Leaf(x, False)
     raise _not_differentiable(x, where)
 
 
@@ -111,6 +113,8 @@ def hand_out(solved: Sequence[Array | None], leaves: Sequence[Leaf], given: Sequ
 
 
 def _as_leaf_was(x: Array, is_number: bool) -> Array:
+    if type(x) in STAND_INS and type(x) is not TracedArray:
+        return x.as_scalar() if is_number else x.as_array()
     if is_number:
         return x[()] if type(x) is np.ndarray and x.ndim == 0 else x
     return np.asarray(x) if isinstance(x, np.generic) else x

@@ -13,7 +13,7 @@ from gpuad.dispatch import TABLE
 from gpuad.namespace import Namespace
 from gpuad.primitives import elementwise as e
 from gpuad.primitives import products, shapes
-from gpuad.traced import TracedArray, raw
+from gpuad.traced import TracedArray, is_scalar, raw
 from linalg import LinearOperator
 from linalg.arrays import is_cupy
 
@@ -65,7 +65,7 @@ def _in_place(symbol: str, sign: str) -> Callable[..., Any]:
     operation = getattr(TracedArray, f"__{symbol}__")
 
     def rebind(self: TracedArray, other: Any) -> Any:
-        if isinstance(raw(self), np.generic):
+        if is_scalar(self):
             return operation(self, other)  # as with NumPy's scalars: the name is bound to a new number
         raise TypeError(f"in-place operator {sign}= on a traced array of shape {self.shape}: traced arrays are "
                         f"immutable; write x = x {sign} y instead of x {sign}= y (and np.where for a part of x)")

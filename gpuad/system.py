@@ -11,7 +11,7 @@ import optree
 from gpuad.differential import Block, linear
 from gpuad.leaves import Leaf, conj, hand_out, own_all, zeros
 from gpuad.program import Row, Rows
-from gpuad.traced import raw
+from gpuad.traced import is_scalar, raw
 from linalg import BlockMatrix, Identity, UnitTriangular, back_substitute, forward_substitute
 from linalg.arrays import Array, is_array, is_cupy, namespace, sparse_module
 
@@ -191,7 +191,7 @@ def _leaves_like(tree: optree.PyTreeSpec, given: Any, values: list[Array], home:
 
 
 def _as_array(leaf: Any, value: Array, home: Any, where: str, what: str) -> Array:
-    number = isinstance(raw(value), np.generic)
+    number = is_scalar(value)
     place = home if number else raw(value)
     if isinstance(leaf, (bool, int, float, complex, np.generic)) or (number and type(leaf) is np.ndarray):
         return namespace(place).asarray(leaf)

@@ -117,9 +117,19 @@ class TracedArray:
             "new array instead: numpy.where(mask, new, x), x + an array that is zero elsewhere, concatenate or stack")
 
 
+STAND_INS: set[type] = {TracedArray}
+"""The types that stand in for an array while a function runs: gpuad's own ways of recording."""
+
+
 def value_of(x: Any) -> Any:
     """The value of a traced array one trace further out; x itself where it is not traced."""
     return x.value if type(x) is TracedArray else x
+
+
+def is_scalar(x: Any) -> bool:
+    """Whether the value under all traces is a number, no array."""
+    x = raw(x)
+    return isinstance(x, np.generic) or (type(x) in STAND_INS and x.is_number)
 
 
 def raw(x: Any) -> Any:

@@ -5,6 +5,9 @@ Everything else is written once, with operators, methods and the namespace that 
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -145,8 +148,27 @@ def _library_solve(a: Array, b: Array) -> Array:
         return xp.linalg.solve(xp.broadcast_to(a, (*b.shape[:-1], a.shape[-1])), b)
 
 
+class _Keeping(threading.local):
+    borrowed = False
+
+
+_keeping = _Keeping()
+
+
+@contextmanager
+def borrowing() -> Iterator[None]:
+    """Within, ``snapshot`` copies nothing: for programs that are only recorded, and read their arrays anew when they are run."""
+    before, _keeping.borrowed = _keeping.borrowed, True
+    try:
+        yield
+    finally:
+        _keeping.borrowed = before
+
+
 def snapshot(x: Array) -> Array:
     """x itself where nobody can change it, else a copy: what is kept for later must not change under our hands."""
+    if _keeping.borrowed:
+        return x
     if type(x) is np.ndarray or type(x) is np.memmap:
         x = x if type(x) is np.ndarray else x.view(np.ndarray)
         return x.copy() if x.flags.writeable or _writeable(x.base) else x

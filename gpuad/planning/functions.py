@@ -1,0 +1,74 @@
+"""The functions that rows call besides NumPy's own: NumPy's methods and keyword-laden calls as plain functions of arrays.
+
+What takes an ``out`` writes its result there.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from linalg.arrays import Array, Shape, scatter_add
+
+__all__ = ["VIEWS", "broadcast", "cast", "component", "convert", "getitem", "imaginary", "real", "reduce", "reshape",
+           "scatter_add", "select", "transpose"]
+
+
+def reduce(x: Array, ufunc: Any, axes: Shape, keepdims: bool, out: Array | None = None) -> Array:
+    """``ufunc.reduce`` over axes."""
+    return ufunc.reduce(x, axes, None, out, keepdims)
+
+
+def select(condition: Array, a: Any, b: Any) -> Array:
+    """``where(condition, a, b)``."""
+    return np.where(condition, a, b)
+
+
+def cast(x: Array, dtype: np.dtype) -> Array:
+    """x as another dtype."""
+    return x.astype(dtype)
+
+
+def convert(x: Any, kind: Callable[..., Any]) -> Any:
+    """x as a NumPy scalar, as an array, or whatever else ``kind`` makes of it."""
+    return kind(x)
+
+
+def getitem(x: Array, index: tuple[Any, ...]) -> Array:
+    """``x[index]``."""
+    return x[index]
+
+
+def component(results: tuple[Any, ...], k: int) -> Any:
+    """One of several results."""
+    return results[k]
+
+
+def reshape(x: Array, shape: Shape) -> Array:
+    """``x.reshape(shape)``, C order."""
+    return x.reshape(shape)
+
+
+def transpose(x: Array, axes: Shape) -> Array:
+    """``x.transpose(axes)``."""
+    return x.transpose(axes)
+
+
+def broadcast(x: Array, shape: Shape) -> Array:
+    """x broadcast to a shape."""
+    return np.broadcast_to(x, shape)
+
+
+def real(x: Array) -> Array:
+    """The real part."""
+    return x.real
+
+
+def imaginary(x: Array) -> Array:
+    """The imaginary part."""
+    return x.imag
+
+
+VIEWS = {reshape, transpose, broadcast, real, imaginary}
+"""Functions whose results share memory with their argument, where its layout allows (``getitem`` does for basic indices)."""

@@ -1,0 +1,146 @@
+"""From a function to a Program: the function is run twice on staged arguments, and what differs is not a program.
+
+The second run finds what would be frozen silently: random numbers, clocks, counters, files. It also tells the constants that
+the function makes anew at each run from the arrays that it reads from outside: those are the same objects both times, and a
+plan reads them anew at each run, as the function would.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import optree
+
+from gpuad.errors import PlanError
+from gpuad.planning.program import Program, Row, Var, name_of, spec_of, substitute
+from gpuad.planning.staged import Recorder, StagedArray, StagedGenerator
+from gpuad.traced import TracedArray
+from linalg.arrays import borrowing, is_array
+
+Generators = (np.random.Generator, np.random.RandomState)
+
+
+def trace(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[[Sequence[Any]], tuple[Any, Any]],
+          name: str) -> tuple[Program, optree.PyTreeSpec]:
+    """The program of f for these leaves of its arguments, and the structure of its result.
+
+    ``rebuild`` makes (args, kwargs) of the leaves. Generators are copied: the tracing runs do not advance the user's own.
+    """
+    first, out = _record(f, leaves, rebuild)
+    second, again = _record(f, leaves, rebuild)
+    flat, tree = optree.tree_flatten(out)
+    _require_same(first, flat, second, optree.tree_leaves(again), name)
+    return _program(first, second, flat, name), tree
+
+
+def _record(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[..., Any]) -> tuple[Recorder, Any]:
+    recorder = Recorder()
+    staged: list[Any] = []
+    for leaf in leaves:
+        if isinstance(leaf, Generators):
+            known = recorder.input(deepcopy(leaf))
+            staged.append(StagedGenerator(known.value, recorder, known.index))
+        else:
+            staged.append(recorder.input(leaf))
+    args, kwargs = rebuild(staged)
+    try:
+        with borrowing():
+            out = f(*args, **kwargs)
+    finally:
+        recorder.closed = True
+    return recorder, out
+
+
+def _require_same(a: Recorder, out_a: list[Any], b: Recorder, out_b: list[Any], name: str) -> None:
+    """Raise unless two tracing runs gave one program."""
+    advice = ("A plan would freeze it. Pass what changes from call to call (a random generator, a time, a counter, data) as an "
+              "argument of the planned function; plan() runs the function twice to find out")
+    if len(a.rows) != len(b.rows) or len(out_a) != len(out_b):
+        raise PlanError(f"plan({name}): the function made {len(a.rows)} rows when it was traced, and {len(b.rows)} when it was traced "
+                        f"again. {advice}")
+    for one, two in zip(a.rows, b.rows, strict=True):
+        if name_of(one.function) != name_of(two.function) or one.out != two.out:
+            raise PlanError(f"plan({name}): the function called {name_of(one.function)} when it was traced, and "
+                            f"{name_of(two.function)} when it was traced again. {advice}")
+        if not same((one.args, one.kwargs), (two.args, two.kwargs)):
+            raise PlanError(f"plan({name}): a constant argument of {name_of(one.function)} had another value when the function was "
+                            f"traced again. {advice}")
+    for x, y in zip(out_a, out_b, strict=True):
+        if isinstance(x, StagedArray) != isinstance(y, StagedArray) or not (isinstance(x, StagedArray) or same(x, y)):
+            raise PlanError(f"plan({name}): a result that does not depend on the arguments had another value when the function was "
+                            f"traced again. {advice}")
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two arguments are equal as far as they can be compared: NaN equals itself, other objects are trusted."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(map(same, a.values(), b.values()))
+    if isinstance(a, slice):
+        return same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
+    if isinstance(a, (np.ndarray, np.generic)):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        return bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+    if isinstance(a, (bool, int, float, complex, str, bytes)):
+        return a == b or (a != a and b != b)
+    return True
+
+
+def _program(first: Recorder, second: Recorder, out: list[Any], name: str) -> Program:
+    """Variables numbered: inputs, captured arrays, rows."""
+    captured: dict[int, np.ndarray] = {}
+    for one, two in zip(first.constants, second.constants, strict=True):
+        if one is two and not _frozen(one):
+            captured.setdefault(id(one), one)
+    n = len(first.inputs)
+    places = {key: Var(n + i) for i, key in enumerate(captured)}
+    names: dict[int, Any] = {~i: Var(i) for i in range(n)}
+    names |= {i: Var(n + len(captured) + i) for i in range(len(first.rows))}
+
+    def placed(tree: Any) -> Any:
+        kind = type(tree)
+        if kind is tuple or kind is list:
+            return kind(map(placed, tree))
+        if kind is dict:
+            return {k: placed(part) for k, part in tree.items()}
+        if kind is slice:
+            return slice(placed(tree.start), placed(tree.stop), placed(tree.step))
+        return places.get(id(tree), tree) if isinstance(tree, np.ndarray) else tree
+
+    rows = tuple(Row(r.function, placed(substitute(r.args, names)), placed(substitute(r.kwargs, names)), r.out, r.ordered, r.errors)
+                 for r in first.rows)
+    outputs = tuple(_output(x, first, names, places, name) for x in out)
+    return Program(tuple(first.inputs), tuple(captured.values()), rows, outputs)
+
+
+def _frozen(x: np.ndarray) -> bool:
+    """Whether nobody can write to an array: then it is a constant, of which results may be computed once."""
+    while isinstance(x, np.ndarray):
+        if x.flags.writeable:
+            return False
+        x = x.base  # type: ignore[assignment]
+    return x is None
+
+
+def _output(x: Any, recorder: Recorder, names: dict[int, Any], places: dict[int, Var], name: str) -> Any:
+    if isinstance(x, StagedArray):
+        if x.recorder is not recorder:
+            raise PlanError(f"plan({name}): the function returned an array of another plan, which leaked out of its function")
+        return names[x.index]
+    if isinstance(x, TracedArray):
+        raise PlanError(f"plan({name}): the function returned a traced array that it reads from outside, where its derivative would be "
+                        "lost; pass it as an argument")
+    if is_array(x) and not isinstance(x, np.generic):
+        return places.get(id(x), x)
+    return x
+
+
+__all__ = ["same", "spec_of", "trace"]
