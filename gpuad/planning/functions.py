@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, scatter_add
+from linalg.arrays import Array, Shape, scatter_add, selects_once
 
 __all__ = ["VIEWS", "broadcast", "cast", "component", "convert", "getitem", "imaginary", "real", "reduce", "reshape",
-           "scatter_add", "select", "transpose"]
+           "scatter_add",
+           "scatter_into", "select", "transpose"]
 
 
 def reduce(x: Array, ufunc: Any, axes: Shape, keepdims: bool, out: Array | None = None) -> Array:
@@ -58,6 +59,15 @@ def transpose(x: Array, axes: Shape) -> Array:
 def broadcast(x: Array, shape: Shape) -> Array:
     """x broadcast to a shape."""
     return np.broadcast_to(x, shape)
+
+
+def scatter_into(x: Array, index: tuple[Any, ...], out: Array) -> None:
+    """``scatter_add`` into an array that is already there."""
+    out.fill(0)
+    if selects_once(index):
+        out[index] = x
+    else:
+        np.add.at(out, index, x)
 
 
 def real(x: Array) -> Array:

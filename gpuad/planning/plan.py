@@ -1,20 +1,282 @@
-"""plan(f): a function that is traced once for given shapes and dtypes, and then run without tracing."""
+"""plan(f): a function that is traced and analysed once for given shapes and dtypes, and then run without tracing."""
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial, update_wrapper
 from typing import Any
 
+import numpy as np
 import optree
 
-from gpuad.planning.trace import trace
+from gpuad.errors import PlanError
+from gpuad.leaves import leaf_path
+from gpuad.planning.donation import Donation
+from gpuad.planning.host import Runner, Schedule
+from gpuad.planning.passes import analyse
+from gpuad.planning.program import Program, Spec, spec_of
+from gpuad.planning.report import Report
+from gpuad.planning.trace import Generators, trace
+from gpuad.traced import STAND_INS
+from linalg.arrays import is_cupy
+
+CACHE_SIZE = 32
+"""Analyses that a plan keeps; the one that was used longest ago goes first."""
 
 
-def plan(f):
-    @wraps(f)
-    def call(*args, **kwargs):
+def plan(f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[int] = (), donate: int | Sequence[int] = ()) -> Any:
+    """f, traced and analysed once for the shapes and dtypes of its arguments, and afterwards run without tracing.
+
+    f is a function of pytrees of arrays, numbers and random generators, and may contain derivatives, a whole training step.
+    Its results are those of f to rounding. It is used as a function or as a decorator, ``@plan`` or ``@plan(donate=0)``.
+
+    - ``static_argnums``: positional arguments that are settings (hashable: axes, sizes, flags, functions). Each value has a
+      program of its own.
+    - ``donate``: positional arguments whose arrays may be written over: results of their shape and dtype lie in their memory.
+
+    What the function does besides giving a result (printing, appending to lists) happens when it is traced, twice, and not
+    when it is run. Arrays from outside are read at each run; other values from outside are constants. Results are the
+    caller's own: an array is written again only once nobody holds it.
+
+    Raises PlanError where values steer Python (``if x > 0``), where something would be frozen that changes from run to run
+    (random numbers, times), and where the shape of a result depends on values. TypeError for other arguments than arrays,
+    numbers and generators, ValueError where donated arrays cannot be written over or overlap with other arguments.
+
+    >>> import numpy as np, gpuad as ad
+    >>> slope = ad.plan(ad.grad(lambda x: np.sum(np.sin(x))))
+    >>> slope(np.zeros(3))
+    array([1., 1., 1.])
+    """
+    if f is None:
+        return partial(plan, static_argnums=static_argnums, donate=donate)
+    if not callable(f):
+        raise TypeError(f"plan expected a function, got {type(f).__name__}: write plan(f)(x), not plan(f(x))")
+    return Plan(f, _numbers(static_argnums, "static_argnums"), _numbers(donate, "donate"))
+
+
+def _numbers(argnums: int | Sequence[int], name: str) -> tuple[int, ...]:
+    given = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+    if not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in given):
+        raise TypeError(f"plan expected {name} to be an integer or a tuple of integers, got {argnums!r}")
+    return tuple(int(n) for n in given)
+
+
+class Plan:
+    """A planned function. ``program`` is the last analysed Program, ``source`` its host schedule as Python text."""
+
+    def __init__(self, f: Callable[..., Any], static: tuple[int, ...], donate: tuple[int, ...]):
+        if shared := set(static) & set(donate):
+            raise ValueError(f"plan: arguments {sorted(shared)} are both static and donated; static ones are no arrays")
+        self._f, self._static, self._donate = f, static, donate
+        self._entries: OrderedDict[Any, Entry] = OrderedDict()
+        self._last: Entry | None = None
+        self._lock = threading.RLock()
+        self._analyses = 0
+        self._warned: set[str] = set()
+        update_wrapper(self, f)
+        self.name = getattr(f, "__name__", type(f).__name__)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        entry = self._last
+        if entry is None or self._static:
+            return self._slow(args, kwargs)
         leaves, tree = optree.tree_flatten((args, kwargs))
-        program, out = trace(f, leaves, lambda new: optree.tree_unflatten(tree, new), f.__name__)
-        call.program = program
-        return optree.tree_unflatten(out, program.run(*leaves))
-    return call
+        if tree != entry.tree or not entry.fits(*leaves):
+            return self._slow(args, kwargs)
+        return entry(leaves)
+
+    def __get__(self, instance: Any, _owner: Any = None) -> Any:
+        return self if instance is None else partial(self, instance)
+
+    def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call whose arguments have to be looked at: of other shapes than the last, or with static ones."""
+        static, rest = self._split(args)
+        leaves, tree = optree.tree_flatten((rest, kwargs))
+        if any(type(x) in STAND_INS for x in leaves):
+            return self._f(*args, **kwargs)  # a part of a program that is being traced
+        if any(map(is_cupy, leaves)):
+            self._warn("cupy", f"plan({self.name}): arguments are CuPy arrays, for which there is no schedule yet: the function is "
+                       "called as it is")
+            return self._f(*args, **kwargs)
+        leaves = [_leaf(x, lambda i=i: f"plan({self.name}): argument {leaf_path((rest, kwargs), i)}") for i, x in enumerate(leaves)]
+        key = (static, tree, tuple(_key(x) for x in leaves))
+        try:
+            entry = self._entries.get(key)
+        except TypeError as error:
+            raise TypeError(f"plan({self.name}): expected hashable static arguments, got "
+                            f"{', '.join(type(v).__name__ for _, v in static)}: {error}") from error
+        if entry is None or not entry.fits(*leaves):
+            entry = self._analyse(key, args, static, leaves, tree)
+        self._last = entry
+        return entry(leaves)
+
+    def _split(self, args: tuple[Any, ...]) -> tuple[tuple[tuple[int, Any], ...], tuple[Any, ...]]:
+        """((position, value) of the static arguments, the others)."""
+        if not self._static and not self._donate:
+            return (), args
+        for name, numbers in (("static_argnums", self._static), ("donate", self._donate)):
+            if any(not -len(args) <= n < len(args) for n in numbers):
+                raise ValueError(f"plan({self.name}): {name}={numbers} is out of range for a call with {len(args)} positional "
+                                 "arguments; they are passed by position")
+        places = {n % len(args) for n in self._static}
+        return (tuple((i, _Static(args[i])) for i in sorted(places)), tuple(a for i, a in enumerate(args) if i not in places))
+
+    def _analyse(self, key: Any, args: tuple[Any, ...], static: Any, leaves: list[Any], tree: optree.PyTreeSpec) -> Entry:
+        with self._lock:
+            if (entry := self._entries.get(key)) is not None and entry.fits(*leaves):
+                return entry  # another thread was quicker
+
+            def rebuild(new: Sequence[Any]) -> tuple[Any, Any]:
+                rest, kwargs = optree.tree_unflatten(tree, new)
+                given = list(rest)
+                for i, value in static:
+                    given.insert(i, value.value)
+                return given, kwargs
+
+            traced, out_tree = trace(self._f, leaves, rebuild, self.name)
+            entry = Entry(self.name, traced, tree, out_tree, self._donated(len(args), tree, leaves))
+            self._entries[key] = entry
+            while len(self._entries) > CACHE_SIZE:
+                self._entries.popitem(last=False)
+            self._analyses += 1
+            if self._analyses >= 8 and self._analyses & (self._analyses - 1) == 0:
+                warnings.warn(f"plan({self.name}) has analysed its function {self._analyses} times: each new structure, shape, dtype or "
+                              "static argument needs an analysis. Pad arrays to a few shapes, pass numbers that change as arguments "
+                              "that are not static, or call the function without ad.plan", RuntimeWarning, stacklevel=4)
+            return entry
+
+    def _donated(self, n_args: int, tree: optree.PyTreeSpec, leaves: list[Any]) -> list[int]:
+        """The leaves of the donated arguments."""
+        if not self._donate:
+            return []
+        static = {n % n_args for n in self._static}
+        rest = [i for i in range(n_args) if i not in static]
+        wanted = {rest.index(n % n_args) for n in self._donate}
+        starts, at = [], 0
+        for child in tree.child(0).children():
+            starts.append(range(at, at + child.num_leaves))
+            at += child.num_leaves
+        return [i for k in sorted(wanted) for i in starts[k] if isinstance(leaves[i], np.ndarray)]
+
+    def _warn(self, about: str, message: str) -> None:
+        if about not in self._warned:
+            self._warned.add(about)
+            warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+    # ---- what one can look at
+
+    def _entry(self) -> Entry:
+        if self._last is None:
+            raise PlanError(f"plan({self.name}) has not been called yet: a program is made by the first call, for its shapes")
+        return self._last
+
+    @property
+    def program(self) -> Program:
+        """The analysed program of the last call."""
+        return self._entry().schedule.program
+
+    @property
+    def source(self) -> str:
+        """The host schedule of the last call: the NumPy program that runs, as Python text."""
+        return self._entry().schedule.source
+
+    def report(self) -> Report:
+        """What analysis made of the program: rows, supernodes, buffers, bytes, operations."""
+        entry = self._entry()
+        return Report.of(self.name, entry.traced, entry.schedule)
+
+    def draw(self, ax: Any = None) -> Any:
+        """Draw the schedule of the last call: its steps in time and the buffers that they use; gives the matplotlib figure."""
+        from gpuad.planning.picture import draw
+
+        return draw(self._entry().schedule, ax)
+
+    def __repr__(self) -> str:
+        return f"plan({self.name})"
+
+
+class _Static:
+    """A static argument: compared by value and type, so that 1, 1.0 and True have programs of their own."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+    def __eq__(self, other: Any) -> bool:
+        return type(self.value) is type(other.value) and self.value == other.value
+
+
+def _leaf(x: Any, where: Callable[[], str]) -> Any:
+    """A leaf of the arguments as a plan takes it."""
+    kind = type(x)
+    if kind in (bool, int, float, complex) or isinstance(x, Generators):
+        return x
+    if isinstance(x, np.memmap):
+        x = x.view(np.ndarray)
+        kind = np.ndarray
+    if (kind is np.ndarray or isinstance(x, np.generic)) and x.dtype.kind in "fciub":
+        return x
+    what = f"{kind.__module__}.{kind.__name__}" + (f" of dtype {x.dtype}" if hasattr(x, "dtype") else f" {x!r}"[:60])
+    raise TypeError(f"{where()}: expected an array, a number or a random generator, got {what}; name settings in static_argnums, and "
+                    "convert other arrays with numpy.asarray(x)")
+
+
+def _key(x: Any) -> Any:
+    """What tells apart leaves that need programs of their own."""
+    return (type(x), x.shape, x.dtype) if isinstance(x, (np.ndarray, np.generic)) else type(x)
+
+
+class Entry:
+    """A program and its schedule for arguments of one structure, and runners that no thread uses at the moment."""
+
+    def __init__(self, name: str, traced: Program, tree: optree.PyTreeSpec, out_tree: optree.PyTreeSpec, donated: list[int]):
+        self.traced, self.tree, self.out_tree = traced, tree, out_tree
+        self.schedule = Schedule(analyse(traced), donated)
+        self.donation = Donation(name, donated) if donated else None
+        self.fits = _guard(traced)
+        self._idle: list[Runner] = []
+
+    def __call__(self, leaves: list[Any]) -> Any:
+        if self.donation is not None:
+            self.donation.check(leaves)
+        idle = self._idle
+        try:
+            runner = idle.pop()
+        except IndexError:
+            runner = Runner(self.schedule)
+        try:
+            outputs = runner(leaves)
+        finally:
+            idle.append(runner)
+        return optree.tree_unflatten(self.out_tree, outputs)
+
+
+def _guard(program: Program) -> Callable[..., bool]:
+    """A function of the leaves that tells whether they, and the arrays from outside, are of these kinds, shapes and dtypes."""
+    space: dict[str, Any] = {"ndarray": np.ndarray}
+    tests = []
+    for i, spec in enumerate([*program.inputs, *map(spec_of, program.captured)]):
+        name = f"x{i}"
+        if i >= len(program.inputs):
+            space[name] = program.captured[i - len(program.inputs)]
+        if spec.kind == "array":
+            space[f"s{i}"], space[f"d{i}"] = spec.shape, spec.dtype
+            tests.append(f"type({name}) is ndarray and {name}.shape == s{i} and {name}.dtype == d{i}")
+        elif spec.kind in ("scalar", "number"):
+            space[f"d{i}"] = spec.dtype.type if spec.kind == "scalar" else {"b": bool, "i": int, "f": float, "c": complex}[spec.dtype.kind]
+            tests.append(f"type({name}) is d{i}")
+        else:
+            space[f"g{i}"] = Generators
+            tests.append(f"isinstance({name}, g{i})")
+    arguments = ", ".join(f"x{i}" for i in range(len(program.inputs)))
+    exec(f"def fits({arguments}):\n    return {' and '.join(tests) or True}", space)
+    return space["fits"]  # type: ignore[no-any-return]
+
+
+__all__ = ["Plan", "plan"]

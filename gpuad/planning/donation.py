@@ -1,0 +1,34 @@
+"""Donated arguments: arrays that a plan may write its results over, and the checks that make that safe."""
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+class Donation:
+    """The donated leaves of a call. Arrays that were checked once, as in a training loop, are not checked again."""
+
+    def __init__(self, name: str, donated: Sequence[int]):
+        self.name, self.donated = name, list(donated)
+        self._checked: list[weakref.ref[np.ndarray]] = []
+
+    def check(self, leaves: Sequence[Any]) -> None:
+        """Raise ValueError where a donated array cannot be written over, or shares memory with another argument."""
+        arrays = [x for x in leaves if type(x) is np.ndarray]
+        checked = self._checked
+        if len(checked) == len(arrays) and all(ref() is x for ref, x in zip(checked, arrays, strict=True)):
+            return
+        for i in self.donated:
+            x = leaves[i]
+            if not (x.flags.writeable and x.flags.c_contiguous):
+                what = "read-only" if not x.flags.writeable else "not C-contiguous"
+                raise ValueError(f"plan({self.name}): expected donated arrays that can be written over, got one of shape {x.shape} that is "
+                                 f"{what}; pass x.copy(), or do not donate this argument")
+            for j, other in enumerate(leaves):
+                if j != i and isinstance(other, np.ndarray) and np.may_share_memory(x, other):
+                    raise ValueError(f"plan({self.name}): a donated array of shape {x.shape} shares memory with another argument of shape "
+                                     f"{other.shape}, which the results would overwrite; pass a copy of one of them")
+        self._checked = [weakref.ref(x) for x in arrays]

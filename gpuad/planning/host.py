@@ -1,0 +1,275 @@
+"""The host schedule: a program as one straight-line Python function of NumPy calls, each into memory that is already there.
+
+Its source is the program that one would write by hand; ``Schedule.source`` shows it. Names in it: ``x0`` arguments, ``c3`` captured
+arrays, ``k0`` constants, ``b7`` buffers, ``v8`` views of them, ``r0`` results, ``t9`` everything else, numbered as variables are.
+"""
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gpuad.planning import functions
+from gpuad.planning.arena import ALIGNMENT, placed
+from gpuad.planning.program import Program, Row, Var, name_of
+from gpuad.planning.results import ResultSlot
+from gpuad.planning.storage import OWN_OUT, Storage, assign, is_elementwise, writes_out
+
+SYMBOLS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
+
+
+class Names:
+    """The namespace of a schedule's source: functions and constants under their names."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self._known: dict[Any, str] = {}
+        self._alive: list[Any] = []
+
+    def function(self, f: Callable[..., Any], name: str | None = None) -> str:
+        """The name of a function."""
+        key = ("f", f) if isinstance(getattr(f, "__self__", None), (np.ufunc, type(None))) else ("f", id(f))
+        if key not in self._known:
+            base = "".join(c if c.isalnum() else "_" for c in name or name_of(f))
+            chosen, n = base, 1
+            while chosen in self.values:
+                chosen, n = f"{base}_{n}", n + 1
+            self.values[chosen] = f
+            self._known[key] = chosen
+            self._alive.append(f)
+        return self._known[key]
+
+    def constant(self, value: Any) -> str:
+        """The name, or the literal, of a constant."""
+        if type(value) in (int, bool, type(None), str) or value is Ellipsis:
+            return repr(value)
+        key: Any = ("k", id(value))
+        if isinstance(value, (float, complex, np.generic)) or (isinstance(value, np.ndarray) and value.ndim == 0):
+            key = ("k", type(value), getattr(value, "dtype", None), np.asarray(value).tobytes())
+        if key not in self._known:
+            self._known[key] = f"k{sum(name.startswith('k') for name in self._known.values())}"
+            self.values[self._known[key]] = value
+            self._alive.append(value)
+        return self._known[key]
+
+
+class Schedule:
+    """A program, its storage and its source; ``make`` gives functions that run it, each with memory of its own."""
+
+    def __init__(self, program: Program, donated: Sequence[int] = ()):
+        self.program = program
+        self.storage: Storage = assign(program, donated=donated)
+        self.names = Names()
+        lines = self._lines()
+        arguments = [f"x{i}" for i in range(len(program.inputs))] + [f"r{k}" for k in sorted(self.result_specs)]
+        self.source = "\n".join([f"def run({', '.join(arguments)}):", *(f"    {line}" for line in lines)]) + "\n"
+        self._code = compile(self.source, f"<plan {id(self):x}>", "exec")
+        linecache.cache[self._code.co_filename] = (len(self.source), None, self.source.splitlines(True), self._code.co_filename)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_code"):
+            linecache.cache.pop(self._code.co_filename, None)
+
+    def make(self) -> Callable[..., Any]:
+        """A function of the inputs and the result arrays, with buffers of its own: it gives the outputs that are no arrays."""
+        space = dict(self.names.values)
+        s, program = self.storage, self.program
+        raw = np.empty(s.size + ALIGNMENT, np.uint8)
+        memory = raw[-raw.ctypes.data % ALIGNMENT:]
+        values: dict[int, Any] = dict(enumerate(program.captured, len(program.inputs)))
+        for i, array in values.items():
+            space[f"c{i}"] = array
+        for i, row in program.numbered():
+            if s.kind[i] == "buffer":
+                values[i] = space[f"b{i}"] = placed(memory, s.offset[i], row.out.shape, row.out.dtype)
+            elif s.kind[i] == "view" and s.static[i]:
+                values[i] = space[f"v{i}"] = row.function(values[row.args[0].index], *row.args[1:])
+        for name, make in self._prepared:
+            space[name] = make(values)
+        exec(self._code, space)
+        return space["run"]
+
+    # ---- the source
+
+    def _lines(self) -> list[str]:
+        program = self.program
+        self._prepared: list[tuple[str, Callable[[dict[int, Any]], Any]]] = []
+        lines = []
+        for i, row in program.numbered():
+            emitted = self._row(i, row)
+            if row.errors and emitted:
+                emitted = [f"with {self.names.function(np.errstate)}(**{self.names.constant(row.errors)}):", *("    " + e for e in emitted)]
+            lines += emitted
+        return lines + self._outputs()
+
+    def _outputs(self) -> list[str]:
+        """Copy what does not lie in its result yet; return what is no array."""
+        self.result_specs: dict[int, Any] = {}
+        lines, others = [], []
+        copyto = self.names.function(np.copyto)
+        for k, v in enumerate(self.program.outputs):
+            if type(v) is Var and (spec := self.program.spec(v.index)).kind == "array":
+                self.result_specs[k] = spec
+                if self.storage.result.get(v.index) != k:
+                    lines.append(f"{copyto}(r{k}, {self.name(v.index)})")
+            elif isinstance(v, np.ndarray):
+                self.result_specs[k] = v
+                lines.append(f"{copyto}(r{k}, {self.names.constant(v)})")
+            else:
+                others.append(self.argument(v))
+        return [*lines, f"return ({''.join(o + ', ' for o in others)})"]
+
+    def name(self, i: int) -> str:
+        """The name of a variable in the source."""
+        s = self.storage
+        kind = s.kind[i]
+        if kind == "result":
+            return f"r{s.result[i]}"
+        if kind == "view":
+            return f"v{i}" if s.static[i] else f"t{i}"
+        return {"input": "x", "captured": "c", "buffer": "b", "object": "t"}[kind] + str(i)
+
+    def argument(self, tree: Any) -> str:
+        """An argument in the source."""
+        kind = type(tree)
+        if kind is Var:
+            return self.name(tree.index)
+        if kind is tuple:
+            return f"({''.join(self.argument(part) + ', ' for part in tree)})"
+        if kind is list:
+            return f"[{', '.join(map(self.argument, tree))}]"
+        if kind is slice:
+            return f"slice({self.argument(tree.start)}, {self.argument(tree.stop)}, {self.argument(tree.step)})"
+        return self.names.constant(tree)
+
+    def call(self, f: str, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+        parts = [*map(self.argument, args), *(f"{k}={self.argument(v)}" for k, v in kwargs.items())]
+        return f"{f}({', '.join(parts)})"
+
+    def _row(self, i: int, row: Row) -> list[str]:
+        kind = self.storage.kind[i]
+        if kind == "view":
+            return [] if self.storage.static[i] else [f"{self.name(i)} = {self._view(row)}"]
+        if kind == "object":
+            return [f"{self.name(i)} = {self._value(row)}"]
+        return self._into(row, self.name(i), [self.argument(a) for a in row.args])
+
+    def _view(self, row: Row) -> str:
+        x = self.argument(row.args[0])
+        if row.function is functions.transpose and row.args[1] == tuple(range(len(row.args[1])))[::-1]:
+            return f"{x}.T"
+        if row.function in (functions.reshape, functions.transpose):
+            return f"{x}.{row.function.__name__}({self.argument(row.args[1])})"
+        if row.function is functions.getitem:
+            return f"{x}[{self.argument(row.args[1])}]"
+        return self.call(self.names.function(row.function), row.args, row.kwargs)
+
+    def _value(self, row: Row) -> str:
+        """A call whose result is a new object."""
+        f, args = row.function, row.args
+        if f is functions.component:
+            return f"{self.argument(args[0])}[{args[1]}]"
+        if f is functions.reduce and row.out.kind == "scalar":
+            return f"{self.names.function(args[1].reduce, args[1].__name__ + '_reduce')}({self.argument(args[0])}, None)"
+        if f is np.matmul and row.out.kind == "scalar":
+            return self.call(self.names.function(np.dot), args, row.kwargs)
+        if f in SYMBOLS and row.out.kind == "scalar" and not row.kwargs and all(map(self._is_scalar, args)):
+            return f"{self.argument(args[0])} {SYMBOLS[f]} {self.argument(args[1])}"
+        return self.call(self.names.function(f), args, row.kwargs)
+
+    def _is_scalar(self, x: Any) -> bool:
+        if type(x) is Var:
+            return self.program.spec(x.index).kind == "scalar"
+        return isinstance(x, np.generic) or type(x) in (int, float)
+
+    def _into(self, row: Row, out: str, args: list[str]) -> list[str]:
+        """A call that writes its result into ``out``."""
+        f, name = row.function, self.names.function
+        if isinstance(f, np.ufunc) and f is not np.matmul:
+            operands = [self._operand(a, row) or written for a, written in zip(row.args, args, strict=True)]
+            rest = "".join(f", {k}={self.argument(v)}" for k, v in row.kwargs.items())
+            return [f"{name(f)}({', '.join(operands)}, {out}{rest})"]
+        if f is np.matmul:
+            return [f"{name(np.dot if self._is_plain_product(row) else np.matmul)}({args[0]}, {args[1]}, {out})"]
+        if f is functions.select:
+            copyto = name(np.copyto)
+            first = [] if args[2] == out else [f"{copyto}({out}, {args[2]})"]
+            return [*first, f"{copyto}({out}, {args[1]}, where={args[0]})"]
+        if f is functions.cast:
+            return [f"{name(np.copyto)}({out}, {args[0]}, casting='unsafe')"]
+        if f is functions.convert:
+            return [f"{name(np.copyto)}({out}, {args[0]})"]
+        if f is functions.reduce:
+            ufunc, axes, keepdims = row.args[1:]
+            axis = None if len(axes) == len(self._shape(row.args[0])) else axes[0] if len(axes) == 1 else axes
+            return [f"{name(ufunc.reduce, ufunc.__name__ + '_reduce')}({args[0]}, {axis}, None, {out}, {keepdims})"]
+        if f is functions.reshape:
+            return [f"{name(np.copyto)}({out}.reshape({self._shape(row.args[0])}), {args[0]})"]
+        if f is functions.scatter_add:
+            return [f"{name(functions.scatter_into)}({args[0]}, {args[1]}, {out})"]
+        if f is np.concatenate:
+            extra = {k: v for k, v in row.kwargs.items() if k != "axis"}
+            return [f"{name(f)}({args[0]}, {self.argument(row.kwargs.get('axis', 0))}, {out}"
+                    + "".join(f", {k}={self.argument(v)}" for k, v in extra.items()) + ")"]
+        return [self.call(name(f), row.args, row.kwargs)[:-1] + f", out={out})"]
+
+    def _operand(self, a: Any, row: Row) -> str | None:
+        """A number that meets arrays, as an array of shape () in their dtype: half of the call's time."""
+        if type(a) not in (int, float) or row.kwargs or row.out.dtype.kind != "f":
+            return None
+        dtypes = {self.program.spec(b.index).dtype for b in row.args if type(b) is Var
+                  and self.program.spec(b.index).kind != "number"}
+        if dtypes != {row.out.dtype} or row.function not in SYMBOLS:
+            return None
+        return self.names.constant(_number(a, row.out.dtype))
+
+    def _is_plain_product(self, row: Row) -> bool:
+        """Whether ``dot`` can take the place of matmul: matrices and vectors of one dtype."""
+        a, b = row.args[:2]
+        specs = [self._spec(a), self._spec(b)]
+        return not row.kwargs and all(len(x.shape) <= 2 for x in specs) and specs[0].dtype == specs[1].dtype == row.out.dtype
+
+    def _spec(self, x: Any) -> Any:
+        return self.program.spec(x.index) if type(x) is Var else x
+
+    def _shape(self, x: Any) -> tuple[int, ...]:
+        return tuple(self._spec(x).shape)
+
+
+def _number(a: Any, dtype: np.dtype) -> np.ndarray:
+    x = np.array(a, dtype)
+    x.flags.writeable = False
+    return x
+
+
+class Runner:
+    """A schedule with memory of its own, and the slots of its results: used by one thread at a time."""
+
+    def __init__(self, schedule: Schedule):
+        self.run = schedule.make()
+        donated = schedule.storage.donated
+        specs = sorted(schedule.result_specs.items())
+        self.slots = [ResultSlot(tuple(spec.shape), spec.dtype) if k not in donated else None for k, spec in specs]
+        self._donated = [(n, donated[k]) for n, (k, _) in enumerate(specs) if k in donated]
+        outputs = schedule.program.outputs
+        self._order = [k in schedule.result_specs for k in range(len(outputs))]
+        self._only_arrays = all(self._order)
+
+    def __call__(self, leaves: Sequence[Any]) -> list[Any]:
+        """The outputs for these inputs."""
+        if self._donated:
+            results: list[Any] = [slot and slot.take() for slot in self.slots]
+            for n, d in self._donated:
+                results[n] = leaves[d]
+        else:
+            results = [slot.take() for slot in self.slots]  # type: ignore[union-attr]
+        others = self.run(*leaves, *results)
+        if not others:
+            return results
+        arrays, rest = iter(results), iter(others)
+        return [next(arrays) if is_array else next(rest) for is_array in self._order]
+
+
+__all__ = ["OWN_OUT", "Runner", "Schedule", "is_elementwise", "writes_out"]
