@@ -14,7 +14,7 @@ import numpy as np
 from gpuad.planning import functions
 from gpuad.planning.arena import ALIGNMENT, placed
 from gpuad.planning.program import Program, Row, Var, name_of
-from gpuad.planning.results import ResultSlot
+from gpuad.planning.results import Results
 from gpuad.planning.storage import OWN_OUT, Storage, assign, is_elementwise, writes_out
 
 SYMBOLS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
@@ -250,26 +250,21 @@ class Runner:
     def __init__(self, schedule: Schedule):
         self.run = schedule.make()
         donated = schedule.storage.donated
-        specs = sorted(schedule.result_specs.items())
-        self.slots = [ResultSlot(tuple(spec.shape), spec.dtype) if k not in donated else None for k, spec in specs]
-        self._donated = [(n, donated[k]) for n, (k, _) in enumerate(specs) if k in donated]
-        outputs = schedule.program.outputs
-        self._order = [k in schedule.result_specs for k in range(len(outputs))]
-        self._only_arrays = all(self._order)
+        own = {k: spec for k, spec in sorted(schedule.result_specs.items()) if k not in donated}
+        self._results = Results(list(own.values()))
+        self._donated = [(n, donated[k]) for n, k in enumerate(sorted(schedule.result_specs)) if k in donated]
+        self._is_array = [k in schedule.result_specs for k in range(len(schedule.program.outputs))]
 
     def __call__(self, leaves: Sequence[Any]) -> list[Any]:
         """The outputs for these inputs."""
-        if self._donated:
-            results: list[Any] = [slot and slot.take() for slot in self.slots]
-            for n, d in self._donated:
-                results[n] = leaves[d]
-        else:
-            results = [slot.take() for slot in self.slots]  # type: ignore[union-attr]
+        results = self._results.take()
+        for n, d in self._donated:
+            results.insert(n, leaves[d])
         others = self.run(*leaves, *results)
         if not others:
             return results
         arrays, rest = iter(results), iter(others)
-        return [next(arrays) if is_array else next(rest) for is_array in self._order]
+        return [next(arrays) if is_array else next(rest) for is_array in self._is_array]
 
 
 __all__ = ["OWN_OUT", "Runner", "Schedule", "is_elementwise", "writes_out"]

@@ -16,8 +16,9 @@ from gpuad.leaves import leaf_path
 from gpuad.planning.donation import Donation
 from gpuad.planning.host import Runner, Schedule
 from gpuad.planning.passes import analyse
-from gpuad.planning.program import Program, Spec, spec_of
+from gpuad.planning.program import Program
 from gpuad.planning.report import Report
+from gpuad.planning.structure import guard, unpacker
 from gpuad.planning.trace import Generators, trace
 from gpuad.traced import STAND_INS
 from linalg.arrays import is_cupy
@@ -80,10 +81,7 @@ class Plan:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         entry = self._last
-        if entry is None or self._static:
-            return self._slow(args, kwargs)
-        leaves, tree = optree.tree_flatten((args, kwargs))
-        if tree != entry.tree or not entry.fits(*leaves):
+        if entry is None or kwargs or (leaves := entry.unpack(args)) is None:
             return self._slow(args, kwargs)
         return entry(leaves)
 
@@ -108,7 +106,7 @@ class Plan:
             raise TypeError(f"plan({self.name}): expected hashable static arguments, got "
                             f"{', '.join(type(v).__name__ for _, v in static)}: {error}") from error
         if entry is None or not entry.fits(*leaves):
-            entry = self._analyse(key, args, static, leaves, tree)
+            entry = self._analyse(key, args, kwargs, static, leaves, tree)
         self._last = entry
         return entry(leaves)
 
@@ -123,20 +121,22 @@ class Plan:
         places = {n % len(args) for n in self._static}
         return (tuple((i, _Static(args[i])) for i in sorted(places)), tuple(a for i, a in enumerate(args) if i not in places))
 
-    def _analyse(self, key: Any, args: tuple[Any, ...], static: Any, leaves: list[Any], tree: optree.PyTreeSpec) -> Entry:
+    def _analyse(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], static: Any, leaves: list[Any],
+                 tree: optree.PyTreeSpec) -> Entry:
         with self._lock:
             if (entry := self._entries.get(key)) is not None and entry.fits(*leaves):
                 return entry  # another thread was quicker
 
             def rebuild(new: Sequence[Any]) -> tuple[Any, Any]:
-                rest, kwargs = optree.tree_unflatten(tree, new)
+                rest, named = optree.tree_unflatten(tree, new)
                 given = list(rest)
                 for i, value in static:
                     given.insert(i, value.value)
-                return given, kwargs
+                return given, named
 
             traced, out_tree = trace(self._f, leaves, rebuild, self.name)
-            entry = Entry(self.name, traced, tree, out_tree, self._donated(len(args), tree, leaves))
+            quick = () if static or kwargs else args
+            entry = Entry(self.name, traced, quick, out_tree, self._donated(len(args), tree, leaves))
             self._entries[key] = entry
             while len(self._entries) > CACHE_SIZE:
                 self._entries.popitem(last=False)
@@ -235,11 +235,11 @@ def _key(x: Any) -> Any:
 class Entry:
     """A program and its schedule for arguments of one structure, and runners that no thread uses at the moment."""
 
-    def __init__(self, name: str, traced: Program, tree: optree.PyTreeSpec, out_tree: optree.PyTreeSpec, donated: list[int]):
-        self.traced, self.tree, self.out_tree = traced, tree, out_tree
+    def __init__(self, name: str, traced: Program, args: tuple[Any, ...], out_tree: optree.PyTreeSpec, donated: list[int]):
+        self.traced, self.out_tree = traced, out_tree
         self.schedule = Schedule(analyse(traced), donated)
         self.donation = Donation(name, donated) if donated else None
-        self.fits = _guard(traced)
+        self.fits, self.unpack = guard(traced), unpacker(args, traced)
         self._idle: list[Runner] = []
 
     def __call__(self, leaves: list[Any]) -> Any:
@@ -255,28 +255,6 @@ class Entry:
         finally:
             idle.append(runner)
         return optree.tree_unflatten(self.out_tree, outputs)
-
-
-def _guard(program: Program) -> Callable[..., bool]:
-    """A function of the leaves that tells whether they, and the arrays from outside, are of these kinds, shapes and dtypes."""
-    space: dict[str, Any] = {"ndarray": np.ndarray}
-    tests = []
-    for i, spec in enumerate([*program.inputs, *map(spec_of, program.captured)]):
-        name = f"x{i}"
-        if i >= len(program.inputs):
-            space[name] = program.captured[i - len(program.inputs)]
-        if spec.kind == "array":
-            space[f"s{i}"], space[f"d{i}"] = spec.shape, spec.dtype
-            tests.append(f"type({name}) is ndarray and {name}.shape == s{i} and {name}.dtype == d{i}")
-        elif spec.kind in ("scalar", "number"):
-            space[f"d{i}"] = spec.dtype.type if spec.kind == "scalar" else {"b": bool, "i": int, "f": float, "c": complex}[spec.dtype.kind]
-            tests.append(f"type({name}) is d{i}")
-        else:
-            space[f"g{i}"] = Generators
-            tests.append(f"isinstance({name}, g{i})")
-    arguments = ", ".join(f"x{i}" for i in range(len(program.inputs)))
-    exec(f"def fits({arguments}):\n    return {' and '.join(tests) or True}", space)
-    return space["fits"]  # type: ignore[no-any-return]
 
 
 __all__ = ["Plan", "plan"]

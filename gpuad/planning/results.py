@@ -1,45 +1,57 @@
-"""Result slots: arrays that are handed out, and written again only once nobody else holds them."""
+"""Results: arrays that are handed out, and written again only once nobody else holds them."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Shape
-
-
-def _references(slots: list[Any], i: int) -> int:
-    return sys.getrefcount(slots[i])
-
-
-_ALONE = _references([object()], 0)  # what it counts for an object that only the list holds
-_COUNTS = getattr(sys, "_is_gil_enabled", lambda: True)()  # without the GIL counts tell nothing
+from gpuad.planning.program import Spec
 
 KEPT = 3
-"""Arrays that a slot holds: a loop that rebinds its result needs two."""
+"""Arrays that are kept for one result: a loop that binds its result anew needs two."""
 
 
-class ResultSlot:
-    """The arrays of one result. An array that the caller, or a view of his, still holds is never written again."""
+def _count_alone() -> int:
+    """What ``getrefcount(x)`` says, in a loop as below, of an object that only the list holds."""
+    counts = [getrefcount(x) for x in [object()]]
+    return counts[0]
 
-    __slots__ = ("arrays", "dtype", "shape")
 
-    def __init__(self, shape: Shape, dtype: np.dtype):
-        self.shape, self.dtype = shape, dtype
-        self.arrays: list[np.ndarray] = []
+_ALONE = _count_alone()
+_COUNTS = getattr(sys, "_is_gil_enabled", lambda: True)()  # without the GIL counts tell nothing
 
-    def take(self) -> np.ndarray:
-        """An array for the next result: one that was handed out and let go of, or a new one."""
-        arrays = self.arrays
-        if _COUNTS:
-            for i in range(len(arrays)):
-                if sys.getrefcount(arrays[i]) == _ALONE:
-                    x = arrays[i]
-                    if x.shape == self.shape and x.dtype == self.dtype and x.flags.carray:  # the caller may have changed that
-                        return x
-        x = np.empty(self.shape, self.dtype)
+
+class Results:
+    """Memory for the array results of a schedule. An array that the caller, or a view of his, still holds is never written again."""
+
+    __slots__ = ("_kept", "_specs")
+
+    def __init__(self, specs: Sequence[Spec]):
+        self._specs = [(tuple(s.shape), s.dtype) for s in specs]
+        self._kept: list[tuple[list[Any], tuple[int, ...]]] = [([], shape) for shape, _ in self._specs]
+
+    def take(self) -> list[np.ndarray]:
+        """An array for each result: one that was handed out and let go of, or a new one."""
+        taken = []
+        for arrays, shape in self._kept:
+            for x in arrays:
+                # alone, and as it was made: the caller may have reshaped or locked it
+                if getrefcount(x) == _ALONE and x.shape == shape and x.flags.writeable:
+                    taken.append(x)
+                    break
+            else:
+                taken.append(self._new(len(taken)))
+        return taken
+
+    def _new(self, i: int) -> np.ndarray:
+        x = np.empty(*self._specs[i])
+        if not _COUNTS:
+            return x
+        arrays = self._kept[i][0]
         if len(arrays) == KEPT:
-            del arrays[0]  # is the caller's alone from now on
+            del arrays[0]  # the caller's alone from now on
         arrays.append(x)
         return x

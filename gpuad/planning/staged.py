@@ -13,11 +13,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from gpuad.dispatch import TABLE
-from gpuad.errors import ArrayConversionError, PlanError
+from gpuad.dispatch import TABLE, any_traced
+from gpuad.errors import PlanError
 from gpuad.planning import functions
 from gpuad.planning.program import Row, Spec, Var, spec_of
-from gpuad.primitives.constants import CONSTANTS
 from gpuad.traced import STAND_INS, TracedArray
 from linalg import Gather, LinearOperator
 from linalg.arrays import Shape, is_basic
@@ -34,7 +33,6 @@ class Recorder:
         self.inputs: list[Spec] = []
         self.rows: list[Row] = []
         self.constants: list[np.ndarray] = []  # as they were met: the same at every trace, or they are no constants
-        self.active: set[Any] = set()
         self.errors = np.geterr()
         self.closed = False
 
@@ -54,9 +52,9 @@ class Recorder:
                   errors if errors != self.errors else None)
         self.rows.append(row)
         index = len(self.rows) - 1
-        if isinstance(value, tuple):
+        if isinstance(value, (tuple, list)):
             parts = [self.call(functions.component, StagedArray(value, self, index), k) for k in range(len(value))]
-            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+            return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
         return StagedArray(value, self, index)
 
     def _recorded(self, tree: Any) -> Any:
@@ -66,7 +64,7 @@ class Recorder:
             if tree.recorder is not self:
                 raise PlanError("expected arrays of one plan, got one of another plan, which leaked out of its function")
             return Var(tree.index)
-        if kind is tuple or kind is list or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
+        if isinstance(tree, (tuple, list)):
             return (list if kind is list else tuple)(self._recorded(part) for part in tree)
         if kind is dict:
             return {k: self._recorded(part) for k, part in tree.items()}
@@ -81,8 +79,8 @@ def _values(tree: Any) -> Any:
     kind = type(tree)
     if kind is StagedArray or kind is StagedGenerator:
         return tree.value
-    if kind is tuple or kind is list:
-        return kind(map(_values, tree))
+    if isinstance(tree, (tuple, list)):
+        return (list if kind is list else tuple)(map(_values, tree))
     if kind is dict:
         return {k: _values(part) for k, part in tree.items()}
     return slice(*map(_values, (tree.start, tree.stop, tree.step))) if kind is slice else tree
@@ -172,7 +170,8 @@ class StagedArray:
         self._refuse("bool(), as in if, while, and, or, not, assert,")
 
     def __index__(self) -> int:  # noqa: PLE0305 (it raises)
-        self._refuse("use as an integer (range(n), an axis, a shape, an index of a plain array)")
+        self._refuse("use as an integer (range(n), an axis, a shape, an index of a list or of a plain array, where numpy.take(x, i, "
+                     "axis=0) does it)")
 
     def __int__(self) -> int:
         self._refuse("int()")
@@ -190,10 +189,11 @@ class StagedArray:
         self._refuse(".tolist()")
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise ArrayConversionError(
-            f"conversion to a NumPy array (numpy.array, asarray, full, assignment into an ndarray) of an array in a plan (shape "
-            f"{self.shape}, {self.dtype}): its value would be frozen. Build arrays with numpy.stack, concatenate or ad.numpy.array; "
-            "make a function that is not NumPy's a node with ad.primitive, or leave it out of the planned function")
+        raise PlanError(
+            f"conversion to a NumPy array (numpy.array, asarray, full, assignment into an ndarray, an index of a plain array) of an "
+            f"array in a plan (shape {self.shape}, {self.dtype}): its value would be frozen. Build arrays with numpy.stack, concatenate "
+            "or ad.numpy.array; write numpy.take(x, i, axis=0) for x[i]; make a function that is not NumPy's a node with ad.primitive, "
+            "or leave it out of the planned function")
 
     def __setitem__(self, _key: Any, _value: Any) -> NoReturn:
         raise TypeError(
@@ -208,6 +208,8 @@ class StagedArray:
         if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
             raise TypeError(f"numpy.{ufunc.__name__}: out= and in-place operators (x += y) are not available in a plan, whose arrays "
                             "are immutable: write x = x + y; the plan itself reuses memory")
+        if any_traced(args, kwargs):
+            return NotImplemented  # a traced array does this, whose values are staged
         kwargs.pop("out", None)
         recorder = self.recorder
         if method != "__call__":
@@ -215,7 +217,8 @@ class StagedArray:
         return recorder.call(ufunc, *args, **kwargs)
 
     def __array_function__(self, function: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        recorder = self.recorder
+        if any_traced(args, kwargs):
+            return NotImplemented
         if (direct := DIRECT.get(function)) is not None:
             return direct(*args, **kwargs)
         name = f"{function.__module__}.{function.__name__}"
@@ -223,20 +226,24 @@ class StagedArray:
             raise PlanError(f"{name}: the shape of its result depends on values, and a plan's shapes are fixed. {STEERING}")
         if function in KNOWN:
             return function(*_values(args), **_values(kwargs))
-        implementation = TABLE.get(function)
-        if implementation is None or function in CONSTANTS or function in recorder.active:
-            return recorder.call(function, *args, **kwargs)  # NumPy's own
-        recorder.active.add(function)
-        try:
+        if function in IN_PLACE:
+            raise TypeError(f"{name} changes an array in place; arrays of a plan are immutable, and a plan changes no other: build the "
+                            "new array instead, with numpy.where, concatenate or stack")
+        if kwargs.get("out") is not None:
+            _refuse_out(function, kwargs["out"])
+        implementation = DECOMPOSED.get(function)
+        if implementation is not None and (function in FOR_ALL_DTYPES or _floating(args)):
             return implementation(*args, **kwargs)
-        finally:
-            recorder.active.discard(function)
+        return self.recorder.call(function, *args, **kwargs)  # NumPy's own
+
+    def _record(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """function(*args, **kwargs) as one row, whatever it does with the values."""
+        return self.recorder.call(function, *args, **kwargs)
 
     def _apply_linear(self, element: LinearOperator) -> Any:
         """E x for an element E that works on plain arrays: one row."""
-        if isinstance(element, Transpose) and type(element.a) is Gather:
-            gather = element.a
-            return self.recorder.call(functions.scatter_add, self, gather.index, gather.in_shape)
+        if isinstance(element, Transpose) and isinstance(element.a, Gather):
+            return element.a._scatter(self)
         return self.recorder.call(deepcopy(element)._apply, self)
 
     def __getitem__(self, index: Any) -> Any:
@@ -481,8 +488,28 @@ DIRECT: dict[Any, Callable[..., Any]] = {
 }
 DIRECT[np.amax], DIRECT[np.amin] = DIRECT[np.max], DIRECT[np.min]
 
+IN_PLACE = {getattr(np, name) for name in "copyto put place putmask put_along_axis fill_diagonal save savez savetxt".split()}
+"""Functions with an effect, which a plan would not repeat."""
+
+_BY_MODULE = {function: rule for function, rule in TABLE.items() if not isinstance(function, np.ufunc) and function not in DIRECT}
+FOR_ALL_DTYPES = {function for function, rule in _BY_MODULE.items()
+                  if getattr(rule, "__module__", "").rpartition(".")[2] in ("shapes", "joining", "triangles")}
+DECOMPOSED = {function: rule for function, rule in _BY_MODULE.items()
+              if function in FOR_ALL_DTYPES or function in (np.clip, np.diff, np.std)
+              or getattr(rule, "__module__", "").endswith(".products")}
+"""Functions that are recorded as those which their differentials are made of: views, joins and products, which analysis knows."""
+
+
+def _floating(args: Any) -> bool:
+    """Whether all arrays among the arguments are floating-point or complex, as the functions with differentials expect."""
+    if isinstance(args, (tuple, list)):
+        return all(map(_floating, args))
+    return not hasattr(args, "dtype") or args.dtype.kind in "fc"
+
+
 VALUE_SHAPED = {getattr(np, name) for name in """argwhere nonzero flatnonzero unique unique_all unique_counts unique_inverse
     unique_values union1d intersect1d setdiff1d setxor1d extract compress trim_zeros bincount""".split() if hasattr(np, name)}
+VALUE_SHAPED.add(np.linalg.lstsq)
 """Functions whose result's shape depends on values."""
 
 KNOWN = {getattr(np, name) for name in """shape ndim size result_type can_cast common_type min_scalar_type iscomplexobj isrealobj
