@@ -12,7 +12,7 @@ import optree
 from gpuad.differential import Block, Primitive, cast, enter
 from gpuad.errors import LeakedTraceError, NotDifferentiableError
 from gpuad.program import Row
-from gpuad.traced import TracedArray
+from gpuad.traced import TracedArray, stand_in
 from linalg import Broadcast, LinearOperator, diagonal
 from linalg.arrays import Array, Shape, is_array, is_cupy, namespace, snapshot
 
@@ -69,7 +69,8 @@ class UserPrimitive(Primitive):
         self._refuse_hidden(args, kwargs)
         program, values, parents, _ = enter(args)
         if program is None:
-            return self._evaluate(args, kwargs)
+            staged = stand_in((args, kwargs))
+            return self._evaluate(args, kwargs) if staged is None else staged._record(self.run, *args, ordered=True, **kwargs)
         if self.differential is None:
             raise NotDifferentiableError(
                 f"{self.name} has no differential, so it does not take traced arrays: state one, ad.primitive({self.name}, "
@@ -97,6 +98,10 @@ class UserPrimitive(Primitive):
         if any(type(x) is TracedArray for x in leaves):
             raise TypeError(f"{self.name}: expected traced arrays as positional arguments, got one inside a container or by "
                             "keyword; pass it by position, a container's entries one by one")
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """f(*args, **kwargs) in a plan, which calls it anew at each run."""
+        return self._evaluate(tuple(map(_copied, args)), kwargs)
 
     def _evaluate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         y = self.fun(*args, **kwargs)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpuad.dispatch import TABLE, any_traced, call_ufunc, refuse
+from gpuad.traced import TracedArray, stand_in
 
 
 class Namespace:
@@ -80,7 +81,7 @@ class TraceableUfunc:
 def _array(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def array(a: Any, dtype: Any = None, **kwargs: Any) -> Any:
-        if not any_traced((a,), {}):
+        if stand_in((a,)) is None:
             return function(a, dtype=dtype, **kwargs)
         ndmin = kwargs.pop("ndmin", 0)
         if given := [k for k, v in kwargs.items() if k not in ("copy", "subok") and v is not None]:
@@ -95,13 +96,13 @@ def _array(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
 def _build(xp: Namespace, a: Any) -> Any:
     """An array from nested lists that hold traced arrays."""
     return np.stack([_build(xp, part) for part in a]) if isinstance(a, (list, tuple)) else (
-        a if any_traced((a,), {}) else xp._module.asarray(a))
+        xp._module.asarray(a) if stand_in(a) is None else a if type(a) is TracedArray else a.as_array())
 
 
 def _full(_xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def full(shape: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
-        if not any_traced((fill_value,), {}):
+        if stand_in(fill_value) is None:
             return function(shape, fill_value, dtype=dtype, **kwargs)
         if given := [k for k, v in kwargs.items() if v is not None]:
             raise TypeError(f"full: keyword arguments {given} are not available for traced arrays")

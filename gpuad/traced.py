@@ -132,6 +132,24 @@ def is_scalar(x: Any) -> bool:
     return isinstance(x, np.generic) or (type(x) in STAND_INS and x.is_number)
 
 
+def stand_in(tree: Any) -> Any:
+    """Some object that stands in for an array in a list or tuple of arguments, or in the values of a dictionary; None where all
+    are plain.
+    """
+    if type(tree) in STAND_INS:
+        return tree
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, (list, tuple)):
+        return None
+    return next((found for part in tree if (found := stand_in(part)) is not None), None)
+
+
+def stands_for_number(x: Any) -> bool:
+    """Whether x stands in for a number of Python's, which promotes weakly."""
+    return type(x) in STAND_INS and type(x) is not TracedArray and type(x.value) in (bool, int, float, complex)
+
+
 def raw(x: Any) -> Any:
     """The NumPy or CuPy array under all traces."""
     while type(x) is TracedArray:

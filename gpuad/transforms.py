@@ -14,7 +14,7 @@ from gpuad.program import Program, Row
 from gpuad.system import ConsumedBlocks, System
 from gpuad.traced import TracedArray, raw
 from linalg import back_substitute
-from linalg.arrays import Array, is_array, namespace, snapshot
+from linalg.arrays import Array, is_array, namespace, records, snapshot
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
@@ -358,11 +358,18 @@ def _holomorphic_derivative(system: System, x: Array) -> Array:
     """The tangent along 1, where the one along i is i times it: the complex derivative."""
     one = ones(x)
     along = [system.pushforward(*optree.tree_unflatten(system.in_tree, [direction])) for direction in (one, 1j * one)]
-    gap = namespace(raw(x)).abs(raw(along[1] - 1j * along[0]))
-    if bool((gap > 1e-3 * namespace(raw(x)).abs(raw(along[0]))).any()):
+    gap, size = (namespace(raw(x)).abs(raw(d)) for d in (along[1] - 1j * along[0], along[0]))
+    if records(gap):
+        gap._record(_require_small, gap, size, ordered=True)
+    else:
+        _require_small(gap, size)
+    return along[0]
+
+
+def _require_small(gap: Array, size: Array) -> None:
+    if bool((gap > 1e-3 * size).any()):
         raise TypeError("elementwise_grad: expected a holomorphic function of a complex argument, got one that depends on the "
                         "conjugate; differentiate with respect to the real and the imaginary part")
-    return along[0]
 
 
 def stop_gradient(x: Any) -> Any:

@@ -13,9 +13,12 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.arena import ALIGNMENT, placed
-from gpuad.planning.program import Program, Row, Var, name_of
+from gpuad.planning.program import Program, Row, Var, name_of, variables
 from gpuad.planning.results import Results
-from gpuad.planning.storage import OWN_OUT, Storage, assign, is_elementwise, writes_out
+from gpuad.planning.storage import Storage, assign
+from gpuad.planning.supernodes import Step, Supernode, steps
+from gpuad.planning.threads import blas_threads
+from gpuad.planning.tiles import Tiles
 
 SYMBOLS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 
@@ -58,13 +61,21 @@ class Names:
 class Schedule:
     """A program, its storage and its source; ``make`` gives functions that run it, each with memory of its own."""
 
-    def __init__(self, program: Program, donated: Sequence[int] = ()):
+    def __init__(self, program: Program, donated: Sequence[int] = (), threads: int | None = None):
         self.program = program
-        self.storage: Storage = assign(program, donated=donated)
+        self.threads = blas_threads() if threads is None else threads
+        self.steps: list[Step] = steps(program, self.threads)
+        position = {i: at for at, step in enumerate(self.steps) for i in (step.rows if isinstance(step, Supernode) else (step,))}
+        nodes = [step for step in self.steps if isinstance(step, Supernode)]
+        self.hidden = _hidden(program, nodes)
+        self.storage: Storage = assign(program, position, self.hidden, donated)
         self.names = Names()
+        self.tiles: list[Tiles] = []
+        self._local: dict[int, str] = {}
         lines = self._lines()
         arguments = [f"x{i}" for i in range(len(program.inputs))] + [f"r{k}" for k in sorted(self.result_specs)]
-        self.source = "\n".join([f"def run({', '.join(arguments)}):", *(f"    {line}" for line in lines)]) + "\n"
+        functions_ = [line for tiles in self.tiles for line in (*tiles.lines, "", "")]
+        self.source = "\n".join([*functions_, f"def run({', '.join(arguments)}):", *(f"    {line}" for line in lines)]) + "\n"
         self._code = compile(self.source, f"<plan {id(self):x}>", "exec")
         linecache.cache[self._code.co_filename] = (len(self.source), None, self.source.splitlines(True), self._code.co_filename)
 
@@ -82,27 +93,36 @@ class Schedule:
         for i, array in values.items():
             space[f"c{i}"] = array
         for i, row in program.numbered():
+            if i in self.hidden:
+                continue
             if s.kind[i] == "buffer":
                 values[i] = space[f"b{i}"] = placed(memory, s.offset[i], row.out.shape, row.out.dtype)
             elif s.kind[i] == "view" and s.static[i]:
                 values[i] = space[f"v{i}"] = row.function(values[row.args[0].index], *row.args[1:])
-        for name, make in self._prepared:
-            space[name] = make(values)
+        for tiles in self.tiles:
+            space.update(tiles.make(values))
         exec(self._code, space)
         return space["run"]
 
     # ---- the source
 
     def _lines(self) -> list[str]:
-        program = self.program
-        self._prepared: list[tuple[str, Callable[[dict[int, Any]], Any]]] = []
         lines = []
-        for i, row in program.numbered():
-            emitted = self._row(i, row)
-            if row.errors and emitted:
-                emitted = [f"with {self.names.function(np.errstate)}(**{self.names.constant(row.errors)}):", *("    " + e for e in emitted)]
-            lines += emitted
+        for step in self.steps:
+            if isinstance(step, Supernode):
+                self.tiles.append(Tiles(self, step))
+                lines += self.tiles[-1].calls
+            else:
+                lines += self.row(step)
         return lines + self._outputs()
+
+    def row(self, i: int) -> list[str]:
+        """The lines of one row."""
+        row = self.program.rows[i - self.program.first]
+        lines = self._row(i, row)
+        if row.errors and lines:
+            lines = [f"with {self.names.function(np.errstate)}(**{self.names.constant(row.errors)}):", *("    " + line for line in lines)]
+        return lines
 
     def _outputs(self) -> list[str]:
         """Copy what does not lie in its result yet; return what is no array."""
@@ -123,6 +143,8 @@ class Schedule:
 
     def name(self, i: int) -> str:
         """The name of a variable in the source."""
+        if i in self._local:
+            return self._local[i]
         s = self.storage
         kind = s.kind[i]
         if kind == "result":
@@ -151,12 +173,12 @@ class Schedule:
     def _row(self, i: int, row: Row) -> list[str]:
         kind = self.storage.kind[i]
         if kind == "view":
-            return [] if self.storage.static[i] else [f"{self.name(i)} = {self._view(row)}"]
+            return [] if self.storage.static[i] else [f"{self.name(i)} = {self.view(row)}"]
         if kind == "object":
             return [f"{self.name(i)} = {self._value(row)}"]
-        return self._into(row, self.name(i), [self.argument(a) for a in row.args])
+        return self.into(row, self.name(i), [self.argument(a) for a in row.args])
 
-    def _view(self, row: Row) -> str:
+    def view(self, row: Row) -> str:
         x = self.argument(row.args[0])
         if row.function is functions.transpose and row.args[1] == tuple(range(len(row.args[1])))[::-1]:
             return f"{x}.T"
@@ -184,7 +206,7 @@ class Schedule:
             return self.program.spec(x.index).kind == "scalar"
         return isinstance(x, np.generic) or type(x) in (int, float)
 
-    def _into(self, row: Row, out: str, args: list[str]) -> list[str]:
+    def into(self, row: Row, out: str, args: list[str]) -> list[str]:
         """A call that writes its result into ``out``."""
         f, name = row.function, self.names.function
         if isinstance(f, np.ufunc) and f is not np.matmul:
@@ -238,6 +260,15 @@ class Schedule:
         return tuple(self._spec(x).shape)
 
 
+def _hidden(program: Program, nodes: Sequence[Supernode]) -> frozenset[int]:
+    """Variables that are read only in the supernode that makes them: they need no memory but a tile's."""
+    node_of = {i: n for n, node in enumerate(nodes) for i in node.rows}
+    seen = {v.index for v in variables(program.outputs)}
+    for i, row in program.numbered():
+        seen |= {j for j in row.parents if j in node_of and node_of.get(i) != node_of[j]}
+    return frozenset(i for n, node in enumerate(nodes) for i in node.rows if i not in seen and node.roles[i] != "partial")
+
+
 def _number(a: Any, dtype: np.dtype) -> np.ndarray:
     x = np.array(a, dtype)
     x.flags.writeable = False
@@ -267,4 +298,4 @@ class Runner:
         return [next(arrays) if is_array else next(rest) for is_array in self._is_array]
 
 
-__all__ = ["OWN_OUT", "Runner", "Schedule", "is_elementwise", "writes_out"]
+__all__ = ["Runner", "Schedule"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from inspect import signature
 from typing import Any, NoReturn
 
 import numpy as np
@@ -158,8 +159,14 @@ class StagedArray:
     def __hash__(self) -> int:
         raise TypeError("unhashable type: StagedArray (as numpy.ndarray)")
 
+    def __copy__(self) -> StagedArray:
+        return self
+
     def __repr__(self) -> str:
         return f"StagedArray({self.dtype}{list(self.shape)})"
+
+    def __format__(self, spec: str) -> str:
+        return self._refuse("formatting") if spec else repr(self)
 
     # ---- what would freeze a value
 
@@ -177,7 +184,7 @@ class StagedArray:
         self._refuse("int()")
 
     def __float__(self) -> float:
-        self._refuse("float(), or storing in an element of an ndarray (y[i] = x),")
+        self._refuse("float(), a function of Python's math (numpy has it too), or storing in an element of an ndarray (y[i] = x),")
 
     def __complex__(self) -> complex:
         self._refuse("complex()")
@@ -231,6 +238,7 @@ class StagedArray:
                             "new array instead, with numpy.where, concatenate or stack")
         if kwargs.get("out") is not None:
             _refuse_out(function, kwargs["out"])
+        _refuse_settings(function, name, args, kwargs)
         implementation = DECOMPOSED.get(function)
         if implementation is not None and (function in FOR_ALL_DTYPES or _floating(args)):
             return implementation(*args, **kwargs)
@@ -248,6 +256,9 @@ class StagedArray:
 
     def __getitem__(self, index: Any) -> Any:
         parts = index if isinstance(index, tuple) else (index,)
+        if any(isinstance(p, slice) and _staged(p) is not None for p in parts):
+            raise PlanError("x[i:j] with bounds that are computed in the plan, or are arguments: the shape of its result depends on "
+                            f"values. For n entries from i on write x[i + numpy.arange(n)]. {STEERING}")
         if any(isinstance(p, StagedArray) and p.dtype == bool for p in parts):
             raise PlanError("x[mask] with a mask that is computed in the plan: the shape of its result depends on values, and a plan's "
                             f"shapes are fixed. {STEERING}")
@@ -299,7 +310,7 @@ class StagedArray:
 
     @property
     def imag(self) -> Any:
-        return self.recorder.call(functions.imaginary, self) if self.dtype.kind == "c" else np.zeros(self.shape, self.dtype)
+        return self.recorder.call(functions.imaginary, self) if self.dtype.kind == "c" else 0 * self
 
     @property
     def flat(self) -> Any:
@@ -359,7 +370,7 @@ for _name, _plain, _ufunc in (("neg", operator.neg, np.negative), ("pos", operat
 
 StagedArray.__divmod__ = lambda x, y: (x // y, x % y)  # type: ignore[attr-defined]
 StagedArray.__rdivmod__ = lambda x, y: (y // x, y % x)  # type: ignore[attr-defined]
-StagedArray.__round__ = lambda x, n=0: np.round(x, n)  # type: ignore[attr-defined]
+StagedArray.__round__ = lambda x, *n: x.recorder.call(round, x, *n)  # type: ignore[attr-defined]
 
 
 def _attach(name: str) -> None:
@@ -496,7 +507,7 @@ FOR_ALL_DTYPES = {function for function, rule in _BY_MODULE.items()
                   if getattr(rule, "__module__", "").rpartition(".")[2] in ("shapes", "joining", "triangles")}
 DECOMPOSED = {function: rule for function, rule in _BY_MODULE.items()
               if function in FOR_ALL_DTYPES or function in (np.clip, np.diff, np.std)
-              or getattr(rule, "__module__", "").endswith(".products")}
+              or (function is not np.einsum and getattr(rule, "__module__", "").endswith(".products"))}
 """Functions that are recorded as those which their differentials are made of: views, joins and products, which analysis knows."""
 
 
@@ -505,6 +516,23 @@ def _floating(args: Any) -> bool:
     if isinstance(args, (tuple, list)):
         return all(map(_floating, args))
     return not hasattr(args, "dtype") or args.dtype.kind in "fc"
+
+
+SETTINGS = set("""axis axes axis1 axis2 axisa axisb axisc shape newshape num n N M k kth repeats reps bins pad_width shift obj
+    indices_or_sections size minlength decimals keepdims ord mode""".split())
+"""Parameters of NumPy's functions that are no arrays, or that decide the shape of the result."""
+
+
+def _refuse_settings(function: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if not any(_staged(a) is not None for a in args[1:]) and not kwargs:
+        return
+    try:
+        given = signature(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):  # a function without a signature, or a call that NumPy will refuse
+        return
+    for parameter, value in given.items():
+        if parameter in SETTINGS and (found := _staged(value)) is not None:
+            found._refuse(f"argument {parameter} of {name}, which decides what the function does, as the value")
 
 
 VALUE_SHAPED = {getattr(np, name) for name in """argwhere nonzero flatnonzero unique unique_all unique_counts unique_inverse

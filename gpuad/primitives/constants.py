@@ -11,6 +11,7 @@ import numpy as np
 
 from gpuad.dispatch import TABLE, implements, is_traced, refuse
 from gpuad.primitives import reductions
+from gpuad.primitives.elementwise import where
 from gpuad.primitives.shapes import arrays_of
 from gpuad.traced import raw, value_of
 from linalg.arrays import namespace
@@ -81,6 +82,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     if range is not None or np.ndim(bins) or not a.size:
         return edges
     low, high = reductions.min(a), reductions.max(a)
-    low, high = (low - 0.5, high + 0.5) if value_of(low) == value_of(high) else (low, high)
+    equal = value_of(low) == value_of(high)
+    low, high = where(equal, low - 0.5, low), where(equal, high + 0.5, high)
     share = namespace(raw(a)).linspace(0, 1, len(edges), dtype=edges.dtype)
     return (1 - share) * low + share * high

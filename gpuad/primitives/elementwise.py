@@ -22,7 +22,7 @@ import numpy as np
 from gpuad.differential import Block, Elementwise, Primitive, linear
 from gpuad.dispatch import TABLE, implements
 from gpuad.program import Row, Rows
-from gpuad.traced import raw, value_of
+from gpuad.traced import raw, stands_for_number, value_of
 from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart
 from linalg.arrays import Array, Shape, is_array, is_traced, namespace
 
@@ -107,6 +107,8 @@ _select = Elementwise("where", np.where, None, lambda _y, mask, _a, _b: mask, la
 
 def _reciprocal(b: Any) -> Any:
     """1/b, infinite at 0 for Python's numbers too."""
+    if stands_for_number(b):
+        return b._record(_reciprocal, b)
     return 1 / b if is_array(b) or b else math.copysign(math.inf, b.real)
 
 
@@ -169,9 +171,16 @@ _power = Floating("power", np.power, lambda _y, a, b: _power_base(a, b), lambda 
 
 def _power_base(a: Any, b: Any) -> Any:
     """b aᵇ⁻¹, and 0 for b = 0 where a = 0 too."""
+    if stands_for_number(b):
+        return b * a ** b._record(_one_less, b)
     if not is_array(b):
         return b * a ** (b - 1) if b != 0 else 0.0
     return b * a ** where((b == 0) & (a == 0), 1, b - 1)
+
+
+def _one_less(b: Any) -> Any:
+    """The exponent of the derivative of a power: 0 of a constant."""
+    return b - 1 if b != 0 else b
 
 
 def _power_exponent(y: Any, a: Any) -> Any:

@@ -1,0 +1,117 @@
+"""What passes ask about rows, arguments and constants."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gpuad.planning import functions
+from gpuad.planning.program import Builder, Row, Spec, Var, spec_of
+from linalg.arrays import Shape
+
+NUMBERS = (bool, int, float, complex)
+
+REAL, COMPLEX = np.dtype(float).type, np.dtype(complex).type
+
+
+def is_elementwise(row: Row) -> bool:
+    """Whether a row is a plain call of a ufunc, or a choice, entry by entry: its arguments broadcast to its one result."""
+    f = row.function
+    return ((type(f) is np.ufunc and f.nout == 1 and f.signature is None) or f is functions.select) and not row.kwargs \
+        and row.out.kind in ("array", "scalar") and all(map(is_operand, row.args))
+
+
+def is_operand(x: Any) -> bool:
+    """Whether an argument is a variable, a NumPy array or scalar, or a number."""
+    kind = type(x)
+    return kind is Var or kind is np.ndarray or kind in NUMBERS or isinstance(x, np.generic)
+
+
+def is_constant(x: Any) -> bool:
+    """Whether an operand is no variable."""
+    return type(x) is not Var
+
+
+def same_spec(x: Any, out: Spec, new: Builder) -> bool:
+    """Whether a value is of the kind, shape and dtype of a result, so that it can take its place."""
+    return new.spec_of(x) == out
+
+
+def broadcast_shape(args: Any, new: Builder) -> Shape:
+    """The shape that operands broadcast to."""
+    return np.broadcast_shapes(*(new.spec_of(a).shape for a in args))
+
+
+def is_float(dtype: Any) -> bool:
+    """Whether a dtype is float32 or float64."""
+    return dtype is not None and dtype.char in "fd" and dtype.isnative
+
+
+def is_inexact(dtype: Any) -> bool:
+    """Whether a dtype is float32, float64, complex64 or complex128."""
+    return dtype is not None and dtype.char in "fdFD" and dtype.isnative
+
+
+def is_product(row: Row | None) -> bool:
+    """Whether a row is a plain product of matrices or vectors of one dtype, float or complex."""
+    return row is not None and row.function is np.matmul and not row.kwargs and row.errors is None \
+        and is_inexact(row.out.dtype) and all(map(is_operand, row.args))
+
+
+def is_plain_product(row: Row | None, new: Builder) -> bool:
+    """Whether a row is a product of two operands of one or two axes, of the result's dtype."""
+    return is_product(row) and all(1 <= len(s.shape) <= 2 and s.dtype == row.out.dtype  # type: ignore[union-attr]
+                                   for s in map(new.spec_of, row.args))  # type: ignore[union-attr]
+
+
+def uniform(x: Any) -> Any:
+    """The number that all entries of a constant are, as a NumPy scalar or a number; None where they differ."""
+    if type(x) in NUMBERS or isinstance(x, np.generic):
+        return x
+    if type(x) is not np.ndarray or not x.size or x.dtype.kind not in "biufc":
+        return None
+    one = x[(slice(0, 1),) * x.ndim]
+    if x.size > 1 and any(step for step, n in zip(x.strides, x.shape, strict=True) if n > 1):  # else one entry is repeated
+        last = x[(slice(-1, None),) * x.ndim]
+        if last.tobytes() != one.tobytes() or not _all_equal(x, one):
+            return None
+    return one.reshape(())[()]
+
+
+def _all_equal(x: np.ndarray, one: np.ndarray) -> bool:
+    """Whether all entries are one number; zeros of both signs are two numbers, and NaN is none."""
+    if not bool(np.equal(x, one).all()):
+        return False
+    if one.ravel()[0] != 0 or x.dtype.kind not in "fc":
+        return True
+    parts = [(x.real, one.real), (x.imag, one.imag)] if x.dtype.kind == "c" else [(x, one)]
+    return all(bool((np.signbit(a) == np.signbit(b)).all()) for a, b in parts)
+
+
+def own_bytes(x: Any) -> int:
+    """Bytes of the distinct entries of a constant: a broadcast array has few."""
+    if type(x) is not np.ndarray:
+        return 0
+    return x.itemsize * int(np.prod([n for n, step in zip(x.shape, x.strides, strict=True) if step or not n], dtype=int))
+
+
+def frozen(x: Any) -> Any:
+    """A constant that nobody can write to."""
+    if type(x) is np.ndarray and x.flags.writeable:
+        x = x.view()
+        x.flags.writeable = False
+    return x
+
+
+def transposed_shape(shape: Shape, axes: Shape) -> Shape:
+    """The shape of ``x.transpose(axes)`` for x of a shape."""
+    return tuple(shape[i] for i in axes)
+
+
+def inverse(axes: Shape) -> Shape:
+    """The permutation that undoes one."""
+    return tuple(int(i) for i in np.argsort(axes))
+
+
+__all__ = ["broadcast_shape", "frozen", "inverse", "is_constant", "is_elementwise", "is_float", "is_inexact", "is_operand",
+           "is_plain_product", "is_product", "own_bytes", "same_spec", "spec_of", "transposed_shape", "uniform"]

@@ -1,0 +1,205 @@
+"""Transposed, reshaped and broadcast arrays: views of views are one view, and what can read x directly does."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gpuad.planning import functions
+from gpuad.planning.passes.facts import (
+    broadcast_shape,
+    inverse,
+    is_elementwise,
+    is_plain_product,
+    same_spec,
+    transposed_shape,
+)
+from gpuad.planning.passes.rewriting import Rewriter, rewrite
+from gpuad.planning.program import Program, Row, Spec, Var
+from linalg.arrays import Shape
+
+
+def views(program: Program) -> Program:
+    """The program with fewer views, and those where products read them: BLAS takes transposed matrices as they lie."""
+    return rewrite(program, "views", _rule)
+
+
+def _rule(row: Row, new: Rewriter) -> Any:
+    rule = RULES.get(row.function) if not row.kwargs else None
+    if rule is not None:
+        return rule(row, new)
+    return _elementwise(row, new) if is_elementwise(row) else None
+
+
+def _made_by(x: Any, function: Callable[..., Any], new: Rewriter) -> Row | None:
+    """The row that made x, where it is a plain call of a function."""
+    row = new.row(x)
+    return row if row is not None and row.function is function and row.errors is None and not row.kwargs else None
+
+
+# ---- views of views
+
+def _transpose(row: Row, new: Rewriter) -> Any:
+    x, axes = row.args
+    if axes == tuple(range(len(axes))) and same_spec(x, row.out, new):
+        return x
+    if (inner := _made_by(x, functions.transpose, new)) is not None:
+        y, before = inner.args
+        return _transposed(y, tuple(before[i] for i in axes), row.out, new)
+    if _moves_only_ones(new.spec_of(x).shape, axes):
+        return Row(functions.reshape, (x, row.out.shape), {}, row.out)
+    return _transposed_product(x, axes, row, new) or _transposed_elementwise(x, axes, new)
+
+
+def _transposed(y: Any, axes: Shape, out: Spec, new: Rewriter) -> Any:
+    """y or a row that transposes it."""
+    return y if axes == tuple(range(len(axes))) and same_spec(y, out, new) else Row(functions.transpose, (y, axes), {}, out)
+
+
+def _moves_only_ones(shape: Shape, axes: Shape) -> bool:
+    """Whether a transposition leaves the axes longer than 1 in their order."""
+    long = [i for i in axes if shape[i] != 1]
+    return long == sorted(long)
+
+
+def _reshape(row: Row, new: Rewriter) -> Any:
+    x, shape = row.args
+    if same_spec(x, row.out, new):
+        return x
+    inner = _made_by(x, functions.reshape, new)
+    if inner is None:
+        return None
+    return inner.args[0] if same_spec(inner.args[0], row.out, new) else Row(functions.reshape, (inner.args[0], shape), {}, row.out)
+
+
+def _broadcast(row: Row, new: Rewriter) -> Any:
+    x, shape = row.args
+    if same_spec(x, row.out, new):
+        return x
+    inner = _made_by(x, functions.broadcast, new)
+    return None if inner is None else Row(functions.broadcast, (inner.args[0], shape), {}, row.out)
+
+
+def _getitem(row: Row, new: Rewriter) -> Any:
+    """x[:, None] is a reshaped x; ``asarray(x)[()]`` is x."""
+    x, index = row.args
+    if row.out.kind == "array" and index and new.spec_of(x).kind == "array" and all(
+            p is None or p is Ellipsis or (type(p) is slice and p == slice(None)) for p in index):
+        return x if same_spec(x, row.out, new) else Row(functions.reshape, (x, row.out.shape), {}, row.out)
+    inner = _made_by(x, functions.convert, new) if index == () else None
+    return inner.args[0] if inner is not None and same_spec(inner.args[0], row.out, new) else None
+
+
+def _convert(row: Row, new: Rewriter) -> Any:
+    """``asarray(x[()])`` is x; what is an array, or a scalar, already is left as it is."""
+    x, kind = row.args
+    if kind is not np.asarray and not (isinstance(kind, type) and issubclass(kind, np.generic)):
+        return None
+    if same_spec(x, row.out, new):
+        return x
+    inner = _made_by(x, functions.getitem, new)
+    return inner.args[0] if inner is not None and inner.args[1] == () and same_spec(inner.args[0], row.out, new) else None
+
+
+# ---- transpositions move through products and elementwise rows
+
+def _transposed_product(x: Any, axes: Shape, row: Row, new: Rewriter) -> Any:
+    """(A B)ᵀ = Bᵀ Aᵀ, where only the transposed product is read."""
+    product = _made_by(x, np.matmul, new)
+    if product is None or axes != (1, 0) or not new.read_once(x) or not is_plain_product(product, new) or len(product.out.shape) != 2:
+        return None
+    a, b = product.args
+    if not all(len(new.spec_of(m).shape) == 2 for m in (a, b)):
+        return None
+    return Row(np.matmul, (_flipped(b, new), _flipped(a, new)), {}, row.out)
+
+
+def _flipped(x: Any, new: Rewriter) -> Any:
+    """The transpose of a matrix."""
+    if type(x) is not Var:
+        return x.T
+    if (inner := _made_by(x, functions.transpose, new)) is not None:
+        return inner.args[0]
+    spec = new.spec(x.index)
+    return new.call(functions.transpose, x, (1, 0), out=Spec(spec.shape[::-1], spec.dtype))
+
+
+def _transposed_elementwise(x: Any, axes: Shape, new: Rewriter) -> Any:
+    """f(Aᵀ, Bᵀ)ᵀ = f(A, B), where only the transposed result is read."""
+    inner = new.row(x)
+    if inner is None or not new.read_once(x) or not is_elementwise(inner) or inner.errors is not None:
+        return None
+    args = _untransposed(inner, inverse(axes), new)
+    return None if args is None else Row(inner.function, args, {}, Spec(transposed_shape(inner.out.shape, axes), inner.out.dtype))
+
+
+def _untransposed(row: Row, axes: Shape, new: Rewriter) -> tuple[Any, ...] | None:
+    """Operands that give the row's result when the row is applied to them and its result is transposed by ``axes``."""
+    args, n = [], 0
+    for a in row.args:
+        inner = _made_by(a, functions.transpose, new)
+        if new.spec_of(a).shape == ():
+            args.append(a)
+        elif inner is not None and inner.args[1] == axes:
+            args.append(inner.args[0])
+            n += 1
+        elif type(a) is np.ndarray and a.ndim == len(axes):
+            args.append(a.transpose(inverse(axes)))
+        else:
+            return None
+    return tuple(args) if n else None
+
+
+# ---- elementwise rows
+
+def _elementwise(row: Row, new: Rewriter) -> Any:
+    if row.out.kind != "array" or not row.out.shape:
+        return None
+    return _unbroadcast(row, new) or _of_transposes(row, new)
+
+
+def _unbroadcast(row: Row, new: Rewriter) -> Row | None:
+    """The row with its broadcast operands read as they were before, where its result's shape stays."""
+    args = list(row.args)
+    for k, x in enumerate(args):
+        inner = _made_by(x, functions.broadcast, new)
+        if inner is None or new.spec_of(inner.args[0]).kind == "number":  # a number would promote otherwise
+            continue
+        others = [*args[:k], inner.args[0], *args[k + 1:]]
+        if broadcast_shape(others, new) == row.out.shape:
+            args = others
+    return Row(row.function, tuple(args), {}, row.out) if args != list(row.args) else None
+
+
+def _of_transposes(row: Row, new: Rewriter) -> Row | None:
+    """f(Aᵀ, Bᵀ) as f(A, B)ᵀ, where that removes rows: two transposes at least that nothing else reads."""
+    inner = [made for a in set(v for v in row.args if type(v) is Var)
+             if (made := _made_by(a, functions.transpose, new)) is not None and new.reads[a.index] == row.args.count(a)]
+    if len(inner) < 2:
+        return None
+    axes = inner[0].args[1]
+    args = _untransposed(row, axes, new)
+    if args is None:
+        return None
+    result = new.call(row.function, *args, out=Spec(transposed_shape(row.out.shape, inverse(axes)), row.out.dtype))
+    return Row(functions.transpose, (result, axes), {}, row.out)
+
+
+def _reduce(row: Row, new: Rewriter) -> Any:
+    """The sum of a transposed array is a sum of the array over other axes."""
+    x, ufunc, axes, keepdims = row.args
+    inner = _made_by(x, functions.transpose, new)
+    if inner is None or keepdims:
+        return None
+    y, order = inner.args
+    rest = [order[i] for i in range(len(order)) if i not in axes]
+    if rest != sorted(rest):
+        return None
+    return Row(functions.reduce, (y, ufunc, tuple(sorted(order[i] for i in axes)), keepdims), {}, row.out)
+
+
+RULES: dict[Any, Callable[[Row, Rewriter], Any]] = {
+    functions.transpose: _transpose, functions.reshape: _reshape, functions.broadcast: _broadcast, functions.getitem: _getitem,
+    functions.convert: _convert, functions.reduce: _reduce,
+}

@@ -1,0 +1,277 @@
+"""Supernodes: rows that run together, tile by tile along their first axis, so that what they pass on stays in the cache.
+
+Rows of long arrays are limited by memory. A supernode cuts the first axis into tiles and runs all of its rows on one tile before
+the next: elementwise rows, their broadcasts and views, reductions (each tile gives a partial result, which are joined at the end),
+and products with thin matrices, which are limited by memory too.
+
+The schedule is built backwards: a row is ready once all rows that read it are scheduled, so rows run as late as they can, beside
+those that read them, and a value is not made before the others with which it shares a tile.
+"""
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpuad.planning import functions
+from gpuad.planning.program import Program, Row, Spec, Var, spec_of
+from gpuad.planning.storage import is_elementwise, is_view
+from linalg.arrays import size
+
+LONG = 1 << 18
+"""Bytes from which an array is worth a tile: a quarter of a usual second-level cache."""
+TILE = 1 << 16
+"""Bytes of the longest array in one tile."""
+THIN = 8
+"""Columns up to which a product with a matrix is limited by memory."""
+SMALL = 1 << 12
+"""Entries up to which partial results, and rows that are scheduled at once, are small."""
+
+
+@dataclass(frozen=True)
+class Supernode:
+    """``rows`` (variables, in order) of which each works on ``length`` entries of a first axis, ``tile`` at a time.
+
+    ``roles`` says what each row gives: "tiled" (its first axis is cut), "last" (a transpose: its last axis is), "partial" (one
+    result for each tile).
+    """
+
+    rows: tuple[int, ...]
+    roles: dict[int, str]
+    length: int
+    tile: int
+
+    @property
+    def bounds(self) -> list[tuple[int, int]]:
+        """(start, end) of each tile."""
+        return [(lo, min(lo + self.tile, self.length)) for lo in range(0, self.length, self.tile)]
+
+
+Step = int | Supernode
+
+
+def steps(program: Program, threads: int = 1) -> list[Step]:
+    """The program's rows in the order in which they run: variables of single rows, and supernodes."""
+    waiting = [0] * program.n_variables  # rows that read a variable and are not scheduled yet
+    for row in program.rows:
+        for j in set(row.parents):
+            waiting[j] += 1
+    ready = _Ready(program, waiting)
+    found: list[Step] = []
+    while (i := ready.pop()) is not None:
+        length = _length(program, i)
+        if length is None:
+            found.append(i)
+            ready.scheduled(i)
+            continue
+        roles = _absorb(program, ready, i, length, found)
+        rows = tuple(sorted(roles))
+        node = Supernode(rows, roles, length, _tile(program, rows, length))
+        if _pays(program, node, threads):
+            found.append(node)
+        else:
+            found.extend(reversed(rows))
+    return found[::-1]
+
+
+class _Ready:
+    """Rows that nothing unscheduled reads, the latest first."""
+
+    def __init__(self, program: Program, waiting: list[int]):
+        self.program, self.waiting = program, waiting
+        effects = [i for i, row in program.numbered() if row.ordered]
+        self.before = dict(zip(effects[1:], effects, strict=False))  # rows with effects keep their order
+        for i in self.before.values():
+            waiting[i] += 1
+        self.heap = [-i for i, _ in program.numbered() if not waiting[i]]
+        heapq.heapify(self.heap)
+        self.open = {-i for i in self.heap}
+
+    def pop(self) -> int | None:
+        """The latest ready row."""
+        while self.heap:
+            i = -heapq.heappop(self.heap)
+            if i in self.open:
+                self.open.discard(i)
+                return i
+        return None
+
+    def scheduled(self, i: int) -> list[int]:
+        """Note that row i is scheduled; gives the rows that are ready now because of it."""
+        self.open.discard(i)
+        freed = []
+        row = self.program.row(i)
+        read = set(row.parents if row is not None else ())
+        for j in read | ({self.before[i]} if i in self.before else set()):
+            self.waiting[j] -= 1
+            if not self.waiting[j] and j >= self.program.first:
+                heapq.heappush(self.heap, -j)
+                self.open.add(j)
+                freed.append(j)
+        return freed
+
+
+def _absorb(program: Program, ready: _Ready, seed: int, length: int, found: list[Step]) -> dict[int, str]:
+    """The rows of the supernode that ends with ``seed``, with their roles. Light rows in the way are scheduled behind it."""
+    roles = {seed: _role(program, seed, length, {}) or "tiled"}
+    candidates = sorted({*ready.open, *ready.scheduled(seed)}, reverse=True)
+    while candidates:
+        candidates.sort()
+        i = candidates.pop()
+        if i not in ready.open:
+            continue
+        row = program.row(i)
+        role = _role(program, i, length, roles)
+        if role is not None and row is not None and not row.ordered:
+            roles[i] = role
+            candidates += ready.scheduled(i)
+        elif row is not None and _is_light(program, row) and not row.ordered and not set(row.parents) & set(roles) \
+                and not _reads_before(program, i, roles):
+            found.append(i)
+            candidates += ready.scheduled(i)
+    return roles
+
+
+def _reads_before(program: Program, i: int, roles: dict[int, str]) -> bool:
+    """Whether a row of the supernode reads row i, which then has to run before it."""
+    return any(i in program.row(j).parents for j in roles)  # type: ignore[union-attr]
+
+
+def _is_light(program: Program, row: Row) -> bool:
+    return size(row.out.shape) <= SMALL and all(program.spec(j).size <= SMALL for j in row.parents) \
+        and (is_elementwise(row) or row.function is functions.reduce or is_view(row))
+
+
+def _length(program: Program, i: int) -> int | None:
+    """The length of the axis that a supernode ending with row i would cut; None where it would be no long one."""
+    row = program.row(i)
+    if row is None or row.ordered or is_view(row):
+        return None
+    if is_elementwise(row):
+        long = row.out.kind == "array" and len(row.out.shape) and row.out.nbytes >= LONG
+        return row.out.shape[0] if long and row.out.shape[0] > 1 else None
+    operand = _operand_of(program, row)
+    if operand is None or operand.nbytes < LONG:
+        return None
+    for length in {operand.shape[0], operand.shape[-1]}:
+        if length > 1 and _role(program, i, length, {}) is not None:
+            return length
+    return None
+
+
+def _operand_of(program: Program, row: Row) -> Spec | None:
+    """The long operand of a reduction or a product."""
+    if row.function is functions.reduce or row.function is np.matmul:
+        specs = [s for s in (_spec(program, a) for a in row.args[:2]) if s is not None and s.kind == "array" and s.shape]
+        return max(specs, key=lambda s: s.nbytes, default=None)
+    return None
+
+
+def _spec(program: Program, x: Any) -> Spec | None:
+    if type(x) is Var:
+        return program.spec(x.index)
+    return spec_of(x) if isinstance(x, np.ndarray) else None
+
+
+def _role(program: Program, i: int, length: int, roles: dict[int, str]) -> str | None:
+    """What row i would give in a supernode of this length whose later rows are ``roles``; None where it does not fit.
+
+    The rows that read it are all in the supernode or behind it; those inside must be able to take what it gives.
+    """
+    row = program.row(i)
+    if row is None or row.errors:
+        return None
+    role = _own_role(program, row, length)
+    if role is None:
+        return None
+    for j in roles:
+        reader = program.row(j)
+        if reader is not None and i in reader.parents and not _takes(program, reader, roles[j], i, role, length):
+            return None
+    return role
+
+
+def _own_role(program: Program, row: Row, length: int) -> str | None:
+    shape, f = row.out.shape, row.function
+    if is_elementwise(row):
+        return "tiled" if row.out.kind == "array" and shape and shape[0] == length else None
+    if f is functions.reduce and row.args[1] in (np.add, np.multiply, np.maximum, np.minimum):
+        source = _spec(program, row.args[0])
+        if source is None or source.kind != "array" or not source.shape or source.shape[0] != length or source.dtype.kind not in "fc" \
+                or source.dtype.itemsize < 4:
+            return None
+        if 0 in row.args[2]:
+            return "partial" if size(shape) <= SMALL else None
+        return "tiled" if row.out.kind == "array" else None
+    if f is np.matmul and not row.kwargs:
+        return _product_role(program, row, length)
+    if is_view(row) and row.out.kind == "array":
+        return _view_role(program, row, length)
+    return None
+
+
+def _product_role(program: Program, row: Row, length: int) -> str | None:
+    """Thin products: of tiles of rows with a whole matrix, or summed over the axis that is cut."""
+    a, b = (_spec(program, x) for x in row.args[:2])
+    if a is None or b is None or len(a.shape) > 2 or len(b.shape) > 2 or a.dtype != b.dtype or a.dtype != row.out.dtype \
+            or a.dtype.char not in "fd":
+        return None
+    if a.shape[-1] == length == b.shape[0]:
+        thin = min(a.shape[0] if len(a.shape) == 2 else 1, b.shape[1] if len(b.shape) == 2 else 1) <= THIN
+        return "partial" if thin and size(row.out.shape) <= SMALL else None
+    if len(a.shape) == 2 and a.shape[0] == length and (len(b.shape) == 1 or b.shape[1] <= THIN):
+        return "tiled"
+    return None
+
+
+def _view_role(program: Program, row: Row, length: int) -> str | None:
+    source, shape, f = _spec(program, row.args[0]), row.out.shape, row.function
+    if source is None or source.kind != "array" or not source.shape or source.shape[0] != length:
+        return None
+    if f is functions.transpose:
+        return "last" if row.args[1] == (1, 0) else "tiled" if row.args[1][0] == 0 else None
+    if not shape or shape[0] != length:
+        return None
+    if f is functions.reshape:
+        return "tiled"
+    if f is functions.broadcast:
+        return "tiled" if len(shape) == len(source.shape) else None
+    if f is functions.getitem:
+        return "tiled" if row.args[1] and row.args[1][0] == slice(None) else None
+    return "tiled" if f in (functions.real, functions.imaginary) else None
+
+
+def _takes(program: Program, reader: Row, reader_role: str, i: int, role: str, length: int) -> bool:
+    """Whether a row of the supernode can read variable i where that has this role."""
+    if role == "partial":
+        return False
+    shape = program.spec(i).shape
+    f = reader.function
+    if f is np.matmul:
+        a, b = reader.args[:2]
+        if reader_role == "partial":
+            return (a != Var(i) or role == ("last" if len(shape) == 2 else "tiled")) and (b != Var(i) or role == "tiled")
+        return a == Var(i) and b != Var(i) and role == "tiled"
+    if role == "last":
+        return False
+    if is_elementwise(reader):
+        return len(shape) == len(reader.out.shape)  # else it would be broadcast along the axis that is cut
+    return True
+
+
+def _tile(program: Program, rows: tuple[int, ...], length: int) -> int:
+    """Entries of the first axis in a tile."""
+    specs = [program.spec(i) for i in rows]
+    specs += [program.spec(j) for i in rows for j in program.row(i).parents]  # type: ignore[union-attr]
+    widest = max(s.nbytes for s in specs if s.kind == "array" and length in s.shape)
+    return max(1, min(length, length * TILE // max(widest, 1)))
+
+
+def _pays(program: Program, node: Supernode, threads: int) -> bool:
+    """Whether rows gain from running together: several share their tiles, or several threads share the work."""
+    work = [i for i in node.rows if not is_view(program.row(i))]  # type: ignore[arg-type]
+    if len(node.bounds) < 2:
+        return False
+    return len(work) > 1 or (threads > 1 and is_elementwise(program.row(work[0])))  # type: ignore[arg-type]
