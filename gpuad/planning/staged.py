@@ -310,7 +310,16 @@ class StagedArray:
 
     @property
     def imag(self) -> Any:
-        return self.recorder.call(functions.imaginary, self) if self.dtype.kind == "c" else 0 * self
+        if self.dtype.kind == "c":
+            return self.recorder.call(functions.imaginary, self)
+        return type(self.value)(0) if self.is_number else np.zeros(self.shape, self.dtype)
+
+    def conjugate(self) -> Any:
+        if type(self.value) in (bool, int, float):
+            return self
+        return self.recorder.call(complex.conjugate if type(self.value) is complex else np.conjugate, self)
+
+    conj = conjugate
 
     @property
     def flat(self) -> Any:
@@ -378,7 +387,7 @@ def _attach(name: str) -> None:
     setattr(StagedArray, name, lambda self, *args, **kwargs: function(self, *args, **kwargs))
 
 
-for _name in """sum mean prod max min var std cumsum cumprod ptp dot clip conj conjugate take repeat diagonal trace swapaxes
+for _name in """sum mean prod max min var std cumsum cumprod ptp dot clip take repeat diagonal trace swapaxes
         squeeze ravel argmax argmin argsort argpartition any all nonzero searchsorted round compress choose""".split():
     _attach(_name)
 

@@ -22,8 +22,10 @@ from linalg.arrays import size
 
 LONG = 1 << 18
 """Bytes from which an array is worth a tile: a quarter of a usual second-level cache."""
-TILE = 1 << 16
-"""Bytes of the longest array in one tile."""
+TILE = 1 << 17
+"""Bytes in one tile of the longest array that elementwise rows make or read."""
+PANEL = 1 << 20
+"""Bytes in one tile of a matrix that is multiplied: it is read once or twice, and does not have to stay."""
 THIN = 8
 """Columns up to which a product with a matrix is limited by memory."""
 SMALL = 1 << 12
@@ -263,10 +265,16 @@ def _takes(program: Program, reader: Row, reader_role: str, i: int, role: str, l
 
 def _tile(program: Program, rows: tuple[int, ...], length: int) -> int:
     """Entries of the first axis in a tile."""
-    specs = [program.spec(i) for i in rows]
-    specs += [program.spec(j) for i in rows for j in program.row(i).parents]  # type: ignore[union-attr]
-    widest = max(s.nbytes for s in specs if s.kind == "array" and length in s.shape)
-    return max(1, min(length, length * TILE // max(widest, 1)))
+    made, multiplied = 1, 1
+    for i in rows:
+        row = program.row(i)
+        assert row is not None
+        read = max([program.spec(j).nbytes for j in row.parents if length in program.spec(j).shape], default=1)
+        if row.function is np.matmul:
+            multiplied = max(multiplied, read)
+        elif not is_view(row):
+            made = max(made, read, row.out.nbytes if length in row.out.shape else 1)
+    return max(1, min(length, length * TILE // made, length * PANEL // multiplied))
 
 
 def _pays(program: Program, node: Supernode, threads: int) -> bool:

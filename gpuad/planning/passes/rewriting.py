@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from gpuad.planning.program import Builder, Program, Row, Spec, Var, substitute
+from gpuad.planning.program import Builder, Program, Row, Spec, Var
 
 Rule = Callable[[Row, "Rewriter"], Any]
 """From a row, whose variables are the new ones: None keeps it, a Row replaces it, a Var or a constant is its value."""
@@ -18,8 +18,19 @@ class Rewriter(Builder):
         super().__init__(program)
         self.reads = [0] * program.first
 
-    def add(self, row: Row, reads: int = 1) -> Var:
-        """Append a row; whoever adds one for a row of his own reads it once."""
+    def add(self, row: Row) -> Var:
+        """Append a row of a rule's, for its result to read."""
+        self.count(row, 1)
+        self.reads.append(0)
+        return super().add(row)
+
+    def count(self, row: Row, step: int) -> None:
+        """Note that a row reads its variables, or no longer does."""
+        for j in row.parents:
+            self.reads[j] += step
+
+    def keep(self, row: Row, reads: int) -> Var:
+        """Append a row that was there before, and is read so often."""
         self.reads.append(reads)
         return super().add(row)
 
@@ -43,17 +54,16 @@ def rewrite(program: Program, name: str, rule: Rule) -> Program:
         if moved:
             row = row.renamed(new.names)
         found = rule(row, new) if not row.ordered and row.errors is None else None
-        if found is None or type(found) is Row:
-            var: Any = new.add(row if found is None else found, 0)
+        if found is None:
+            value = new.keep(row, uses[i])
         else:
-            var = found
-        count += found is not None
-        if type(var) is Var:
-            new.reads[var.index] += uses[i]
-            moved = moved or var.index != i
-        else:
-            moved = True
-        new.names.append(var)
+            count += 1
+            value = new.add(found) if type(found) is Row else found
+            new.count(row, -1)
+            if type(value) is Var:
+                new.reads[value.index] += uses[i]
+        moved = moved or type(value) is not Var or value.index != i
+        new.names.append(value)
     return counted(new.finish(), name, count) if count else program
 
 
@@ -73,11 +83,6 @@ def without(program: Program, keep: Callable[[int], bool]) -> Program:
 def counted(program: Program, name: str, count: int) -> Program:
     """The program with a pass's count of what it did noted."""
     return replace(program, notes={**program.notes, name: program.notes.get(name, 0) + count})
-
-
-def renamed(tree: Any, names: Any) -> Any:
-    """Arguments with new names for their variables."""
-    return substitute(tree, names)
 
 
 def first_of(rules: Iterable[Rule]) -> Rule:

@@ -11,7 +11,7 @@ from gpuad.planning.passes.facts import NUMBERS, broadcast_shape, is_elementwise
 from gpuad.planning.passes.rewriting import Rewriter, first_of, rewrite
 from gpuad.planning.program import Program, Row, Spec, Var
 
-ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum}
+ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.power}
 """ufuncs whose numbers are written as Python's."""
 
 
@@ -27,9 +27,10 @@ def _rule(row: Row, new: Rewriter) -> Any:
         return _factor_of_product(row, new)
     if not is_elementwise(row):
         return None
+    plain = numbers(row, new)
     algebra = ALGEBRA.get(row.function)
-    found = algebra(row, new) if algebra is not None else None
-    return found if found is not None else numbers(row, new)
+    found = algebra(plain or row, new) if algebra is not None else None
+    return plain if found is None else found
 
 
 # ---- constant operands
@@ -118,7 +119,8 @@ def _factor_of_sum(row: Row, new: Rewriter) -> Any:
     """sum(c·y) as c·sum(y)."""
     x, ufunc, _axes, _keepdims = row.args
     inner = scaled(x, new) if ufunc is np.add and not row.kwargs else None
-    if inner is None or new.spec_of(x).dtype != row.out.dtype or row.out.size >= new.spec_of(x).size:
+    if inner is None or new.spec_of(x).dtype != row.out.dtype or row.out.size >= new.spec_of(x).size \
+            or (row.out.shape == () and row.out.kind != "scalar"):
         return None
     c, y = inner
     return times(c, new.add(Row(row.function, (y, *row.args[1:]), {}, row.out)), row.out, new)
@@ -159,7 +161,7 @@ def _divide(row: Row, new: Rewriter) -> Any:
     a, b = row.args
     if _is(b, 1):
         return _unchanged(row, a, new)
-    if type(b) is float and row.out.dtype.kind == "f" and np.frexp(b)[0] in (0.5, -0.5) and is_inexact(row.out.dtype) \
+    if type(b) is float and new.spec_of(a).dtype == row.out.dtype and row.out.dtype.kind == "f" and np.frexp(b)[0] in (0.5, -0.5) and is_inexact(row.out.dtype) \
             and is_normal(b, row.out.dtype) and is_normal(1 / b, row.out.dtype):
         return Row(np.multiply, (a, 1 / b), {}, row.out)  # exact, for a power of two, and several times as fast
     return None
@@ -169,18 +171,18 @@ def _negated(x: Any, new: Rewriter) -> Any:
     """y where x is a row −y that is read once."""
     row = new.row(x)
     return row.args[0] if row is not None and row.function is np.negative and new.read_once(x) and row.errors is None \
-        and not row.kwargs and type(row.args[0]) is Var else None
+        and not row.kwargs and new.spec_of(row.args[0])[:2] == row.out[:2] and new.spec_of(row.args[0]).kind != "number" else None
 
 
 def _add(row: Row, new: Rewriter) -> Any:
     a, b = row.args
     if _is(a, -0.0) or _is(b, -0.0):
         return _unchanged(row, b if _is(a, -0.0) else a, new)
-    if a == b and type(a) is Var and row.out.dtype.kind == "f" and is_inexact(row.out.dtype):
+    if type(a) is Var and type(b) is Var and a == b and row.out.dtype.kind == "f" and is_inexact(row.out.dtype):
         return Row(np.multiply, (a, 2.0), {}, row.out)
     for x, y in ((a, b), (b, a)):
         z = _negated(y, new)
-        if z is not None and is_inexact(row.out.dtype) and new.spec_of(z).dtype == new.spec_of(y).dtype:
+        if z is not None and is_inexact(row.out.dtype):
             return Row(np.subtract, (x, z), {}, row.out)
     return None
 

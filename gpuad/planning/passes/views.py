@@ -47,7 +47,7 @@ def _transpose(row: Row, new: Rewriter) -> Any:
     if (inner := _made_by(x, functions.transpose, new)) is not None:
         y, before = inner.args
         return _transposed(y, tuple(before[i] for i in axes), row.out, new)
-    if _moves_only_ones(new.spec_of(x).shape, axes):
+    if _moves_only_ones(new.spec_of(x).shape, axes) and not _is_strided(x, new):
         return Row(functions.reshape, (x, row.out.shape), {}, row.out)
     return _transposed_product(x, axes, row, new) or _transposed_elementwise(x, axes, new)
 
@@ -61,6 +61,12 @@ def _moves_only_ones(shape: Shape, axes: Shape) -> bool:
     """Whether a transposition leaves the axes longer than 1 in their order."""
     long = [i for i in axes if shape[i] != 1]
     return long == sorted(long)
+
+
+def _is_strided(x: Any, new: Rewriter) -> bool:
+    """Whether x is a view of other strides than its own array would have, so that reshaping it may copy it."""
+    row = new.row(x)
+    return row is not None and (row.function is functions.getitem or row.function in functions.VIEWS - {functions.reshape})
 
 
 def _reshape(row: Row, new: Rewriter) -> Any:
@@ -86,7 +92,9 @@ def _getitem(row: Row, new: Rewriter) -> Any:
     x, index = row.args
     if row.out.kind == "array" and index and new.spec_of(x).kind == "array" and all(
             p is None or p is Ellipsis or (type(p) is slice and p == slice(None)) for p in index):
-        return x if same_spec(x, row.out, new) else Row(functions.reshape, (x, row.out.shape), {}, row.out)
+        if same_spec(x, row.out, new):
+            return x
+        return None if _is_strided(x, new) else Row(functions.reshape, (x, row.out.shape), {}, row.out)
     inner = _made_by(x, functions.convert, new) if index == () else None
     return inner.args[0] if inner is not None and same_spec(inner.args[0], row.out, new) else None
 
@@ -169,13 +177,14 @@ def _unbroadcast(row: Row, new: Rewriter) -> Row | None:
         others = [*args[:k], inner.args[0], *args[k + 1:]]
         if broadcast_shape(others, new) == row.out.shape:
             args = others
-    return Row(row.function, tuple(args), {}, row.out) if args != list(row.args) else None
+    return Row(row.function, tuple(args), {}, row.out) if any(a is not b for a, b in zip(args, row.args, strict=True)) else None
 
 
 def _of_transposes(row: Row, new: Rewriter) -> Row | None:
     """f(Aᵀ, Bᵀ) as f(A, B)ᵀ, where that removes rows: two transposes at least that nothing else reads."""
-    inner = [made for a in set(v for v in row.args if type(v) is Var)
-             if (made := _made_by(a, functions.transpose, new)) is not None and new.reads[a.index] == row.args.count(a)]
+    read = [v for v in row.args if type(v) is Var]
+    inner = [made for a in set(read)
+             if (made := _made_by(a, functions.transpose, new)) is not None and new.reads[a.index] == read.count(a)]
     if len(inner) < 2:
         return None
     axes = inner[0].args[1]
