@@ -15,7 +15,7 @@ from gpuad.planning import functions
 from gpuad.planning.arena import ALIGNMENT, placed
 from gpuad.planning.program import Program, Row, Var, name_of, variables
 from gpuad.planning.results import Results
-from gpuad.planning.storage import Storage, assign
+from gpuad.planning.storage import Storage, assign, is_view
 from gpuad.planning.supernodes import Step, Supernode, steps
 from gpuad.planning.threads import blas_threads
 from gpuad.planning.tiles import Tiles
@@ -266,6 +266,9 @@ def _hidden(program: Program, nodes: Sequence[Supernode]) -> frozenset[int]:
     seen = {v.index for v in variables(program.outputs)}
     for i, row in program.numbered():
         seen |= {j for j in row.parents if j in node_of and node_of.get(i) != node_of[j]}
+    for i, row in reversed(list(program.numbered())):
+        if i in seen and is_view(row):
+            seen.add(row.args[0].index)  # whose memory it shows
     return frozenset(i for n, node in enumerate(nodes) for i in node.rows if i not in seen and node.roles[i] != "partial")
 
 

@@ -20,6 +20,11 @@ class Var(NamedTuple):
     index: int
 
 
+def is_var(x: Any, index: int) -> bool:
+    """Whether an argument is this variable (constants may be arrays, which do not compare)."""
+    return type(x) is Var and x.index == index
+
+
 class Spec(NamedTuple):
     """What is known of a value before the program runs. Kinds: array, scalar (NumPy's), number (Python's), tuple, object."""
 

@@ -6,6 +6,8 @@ So a gradient's substitution is recorded with the rest, as the NumPy calls that 
 from __future__ import annotations
 
 import operator
+import threading
+import zlib
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from inspect import signature
@@ -34,11 +36,14 @@ class Recorder:
         self.inputs: list[Spec] = []
         self.rows: list[Row] = []
         self.constants: list[np.ndarray] = []  # as they were met: the same at every trace, or they are no constants
+        self.marks: dict[int, int] = {}  # what was in them when they were met first
+        self.lock = threading.Lock()
         self.errors = np.geterr()
         self.closed = False
 
     def input(self, value: Any) -> StagedArray:
         """A staged array that stands for a leaf of the arguments."""
+        _require_plain(value, "as an argument of a plan")
         self.inputs.append(spec_of(value))
         return StagedArray(value, self, ~(len(self.inputs) - 1))
 
@@ -48,11 +53,13 @@ class Recorder:
             raise PlanError(f"{getattr(function, '__name__', function)}: got an array of a plan whose function has already "
                             "returned: it leaked out (through a global, an attribute or a closure). Return it instead")
         value = function(*_values(args), **_values(kwargs))
+        _require_plain(value, f"from {getattr(function, '__name__', function)} in a plan")
         errors = np.geterr()
         row = Row(function, self._recorded(args), self._recorded(kwargs), spec_of(value), ordered,
                   errors if errors != self.errors else None)
-        self.rows.append(row)
-        index = len(self.rows) - 1
+        with self.lock:
+            self.rows.append(row)
+            index = len(self.rows) - 1
         if isinstance(value, (tuple, list)):
             parts = [self.call(functions.component, StagedArray(value, self, index), k) for k in range(len(value))]
             return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
@@ -72,8 +79,39 @@ class Recorder:
         if kind is slice:
             return slice(*map(self._recorded, (tree.start, tree.stop, tree.step)))
         if isinstance(tree, np.ndarray):
-            self.constants.append(tree)
+            self._meet(tree)
         return tree
+
+    def _meet(self, constant: np.ndarray) -> None:
+        """Note a constant; small ones are looked at each time, whether they have changed since they were met first."""
+        self.constants.append(constant)
+        if id(constant) not in self.marks:
+            self.marks[id(constant)] = mark(constant)
+        elif constant.nbytes < 65536:
+            self._require_unchanged(constant)
+
+    def _require_unchanged(self, constant: np.ndarray) -> None:
+        if mark(constant) != self.marks[id(constant)]:
+            raise PlanError(f"an array of shape {constant.shape} ({constant.dtype}) was changed in place by the planned function after it "
+                            "had been used there. A plan reads it when it runs: make a new array for each use, or pass and return it")
+
+    def close(self) -> None:
+        """End the recording: no staged array records any more."""
+        self.closed = True
+        for constant in {id(c): c for c in self.constants}.values():
+            self._require_unchanged(constant)
+
+
+def mark(x: np.ndarray) -> int:
+    """A number that tells arrays of different content apart."""
+    return 0 if x.dtype.hasobject else zlib.crc32(np.ascontiguousarray(x).view(np.uint8).data) if x.size else 0
+
+
+def _require_plain(value: Any, where: str) -> None:
+    if isinstance(value, np.ndarray) and type(value) not in (np.ndarray, np.memmap):
+        kind = type(value)
+        raise PlanError(f"expected plain arrays, got {kind.__module__}.{kind.__name__}, a subclass of ndarray, {where}; convert it first: "
+                        + ("x.filled(value)" if isinstance(value, np.ma.MaskedArray) else "numpy.asarray(x)"))
 
 
 def _values(tree: Any) -> Any:
@@ -203,7 +241,7 @@ class StagedArray:
             "or leave it out of the planned function")
 
     def __setitem__(self, _key: Any, _value: Any) -> NoReturn:
-        raise TypeError(
+        raise PlanError(
             f"in-place assignment x[…] = … in a plan (shape {self.shape}): arrays of a plan are immutable. Build the new array "
             "instead: numpy.where(mask, new, x), concatenate or stack; to write over an argument, return the new array and donate the "
             "argument (ad.plan(f, donate=…))")
@@ -213,7 +251,7 @@ class StagedArray:
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         out = kwargs.get("out")
         if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
-            raise TypeError(f"numpy.{ufunc.__name__}: out= and in-place operators (x += y) are not available in a plan, whose arrays "
+            raise PlanError(f"numpy.{ufunc.__name__}: out= and in-place operators (x += y) are not available in a plan, whose arrays "
                             "are immutable: write x = x + y; the plan itself reuses memory")
         if any_traced(args, kwargs):
             return NotImplemented  # a traced array does this, whose values are staged
@@ -234,7 +272,7 @@ class StagedArray:
         if function in KNOWN:
             return function(*_values(args), **_values(kwargs))
         if function in IN_PLACE:
-            raise TypeError(f"{name} changes an array in place; arrays of a plan are immutable, and a plan changes no other: build the "
+            raise PlanError(f"{name} changes an array in place; arrays of a plan are immutable, and a plan changes no other: build the "
                             "new array instead, with numpy.where, concatenate or stack")
         if kwargs.get("out") is not None:
             _refuse_out(function, kwargs["out"])
@@ -352,7 +390,7 @@ def _rebind(symbol: str, both: Callable[..., Any]) -> Callable[..., Any]:
     def in_place(self: StagedArray, other: Any) -> Any:
         if self.is_number:
             return both(self, other)  # as with NumPy's scalars and Python's numbers: the name is bound to a new one
-        raise TypeError(f"in-place operator on an array of shape {self.shape} in a plan, whose arrays are immutable (__i{symbol}__): write "
+        raise PlanError(f"in-place operator on an array of shape {self.shape} in a plan, whose arrays are immutable (__i{symbol}__): write "
                         "x = x + y instead of x += y; to write over an argument, return the new array and donate the argument")
     return in_place
 
@@ -394,7 +432,7 @@ for _name in """sum mean prod max min var std cumsum cumprod ptp dot clip take r
 
 def _refused(name: str) -> Callable[..., Any]:
     def refuse(self: StagedArray, *_args: Any, **_kwargs: Any) -> Any:
-        raise TypeError(f".{name}() changes an array in place; arrays of a plan (here of shape {self.shape}) are immutable: use the "
+        raise PlanError(f".{name}() changes an array in place; arrays of a plan (here of shape {self.shape}) are immutable: use the "
                         f"function that gives a new one (numpy.sort, where, full_like, …)")
     return refuse
 
@@ -440,7 +478,7 @@ def _logical(ufunc: Any, function: Any) -> Callable[..., Any]:
 
 def _refuse_out(function: Any, out: Any) -> None:
     if out is not None:
-        raise TypeError(f"numpy.{function.__name__}: out= is not available in a plan, whose arrays are immutable: assign the result")
+        raise PlanError(f"numpy.{function.__name__}: out= is not available in a plan, whose arrays are immutable: assign the result")
 
 
 def _method_call(recorder: Recorder, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

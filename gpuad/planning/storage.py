@@ -166,9 +166,19 @@ def _is_done_with(program: Program, s: Storage, d: int, i: int, position: dict[i
     row = program.row(i)
     if s.last[d] > position[i] or row is None or not is_elementwise(row) or sum(p == position[i] for p in position.values()) > 1:
         return False
-    plain = row.args[2:] if row.function is functions.select else row.args
-    return Var(d) in plain and all(j == d for j in row.parents if s.root[j] == d) and (
-        row.function is not functions.select or Var(d) not in row.args[:2])
+    return d in overwritable(row) and all(j == d for j in row.parents if s.root[j] == d)
+
+
+def overwritable(row: Row) -> list[int]:
+    """The variables that an elementwise row may write over, entry by entry, while it reads them.
+
+    ``select`` writes its last operand first, so it can write over that alone.
+    """
+    if not is_elementwise(row):
+        return []
+    operands = [v.index for v in (row.args[2:] if row.function is functions.select else row.args) if type(v) is Var]
+    elsewhere = {v.index for v in variables(row.args[:2])} if row.function is functions.select else set()
+    return [j for j in operands if j not in elsewhere]
 
 
 def _place(program: Program, s: Storage, position: dict[int, int], hidden: frozenset[int]) -> None:
@@ -196,15 +206,10 @@ def _place(program: Program, s: Storage, position: dict[int, int], hidden: froze
 def _overwritten(program: Program, s: Storage, i: int, at: int, place: dict[int, tuple[int, int]]) -> int | None:
     """An operand, a buffer of the row's own shape and dtype, which nothing reads after the row."""
     row = program.row(i)
-    if row is None or not is_elementwise(row):
+    if row is None:
         return None
-    candidates = row.args[2:] if row.function is functions.select else row.args  # select writes its last operand first
-    for v in candidates:
-        if type(v) is not Var:
-            continue
-        j = v.index
-        roots = [s.root[p] for p in row.parents]
+    for j in overwritable(row):
         if s.kind[j] == "buffer" and j in place and s.last[j] == at and program.spec(j)[:2] == row.out[:2] \
-                and all(p == j for p, r in zip(row.parents, roots, strict=True) if r == j):
+                and all(p == j for p in row.parents if s.root[p] == j):
             return j
     return None

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gpuad.planning import functions
-from gpuad.planning.program import Program, Row, Spec, Var, spec_of
+from gpuad.planning.program import Program, Row, Spec, Var, is_var, spec_of
 from gpuad.planning.storage import is_elementwise, is_view
 from linalg.arrays import size
 
@@ -254,8 +254,8 @@ def _takes(program: Program, reader: Row, reader_role: str, i: int, role: str, l
     if f is np.matmul:
         a, b = reader.args[:2]
         if reader_role == "partial":
-            return (a != Var(i) or role == ("last" if len(shape) == 2 else "tiled")) and (b != Var(i) or role == "tiled")
-        return a == Var(i) and b != Var(i) and role == "tiled"
+            return (not is_var(a, i) or role == ("last" if len(shape) == 2 else "tiled")) and (not is_var(b, i) or role == "tiled")
+        return is_var(a, i) and not is_var(b, i) and role == "tiled"
     if role == "last":
         return False
     if is_elementwise(reader):

@@ -8,8 +8,8 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.arena import ALIGNMENT, Arena, placed
-from gpuad.planning.program import Row, Var, variables
-from gpuad.planning.storage import is_elementwise, is_view
+from gpuad.planning.program import Row, Var, is_var
+from gpuad.planning.storage import is_elementwise, is_view, overwritable
 from gpuad.planning.supernodes import Supernode
 from gpuad.planning.threads import run_all
 
@@ -50,7 +50,7 @@ class Tiles:
         self._arguments = list(dict.fromkeys(self._arguments))
         self.lines = [f"def node{self.label}({', '.join(['ks', 's', *self._arguments])}):", "    for k in ks:",
                       *(f"        {line}" for line in (*head, *body))]
-        self.calls = [*self._call(), *self._join()]
+        self.calls = [*self._call(), *self._join(), *self._views()]
 
     # ---- memory of the values that stay inside
 
@@ -60,7 +60,7 @@ class Tiles:
         last = {j: at for at, (_, row) in enumerate(self.rows) for j in self._roots(row)}
         for at, (i, row) in enumerate(self.rows):
             if i in self.schedule.hidden and not is_view(row):
-                over = next((j for j in self._plain_operands(row) if j in place and last.get(j) == at and
+                over = next((j for j in overwritable(row) if j in place and last.get(j) == at and
                              self.schedule.program.spec(j)[:2] == row.out[:2] and self._direct(row, j)), None)
                 shape = (tile, *row.out.shape[1:])
                 place[i] = place.pop(over) if over is not None else arena.take(int(np.prod(shape)) * row.out.dtype.itemsize)
@@ -78,18 +78,10 @@ class Tiles:
             found.add(j)
         return found
 
-    @staticmethod
-    def _plain_operands(row: Row) -> list[int]:
-        if not is_elementwise(row):
-            return []
-        operands = row.args[2:] if row.function is functions.select else row.args
-        return [v.index for v in operands if type(v) is Var]
-
     def _direct(self, row: Row, j: int) -> bool:
         """Whether a row reads the memory of j only as j itself, and not through a view of it."""
         inside = dict(self.rows)
-        return all(p == j or self._root(inside, p) != j for p in row.parents) and not (
-            row.function is functions.select and Var(j) in row.args[:2])
+        return all(p == j or self._root(inside, p) != j for p in row.parents)
 
     @staticmethod
     def _root(inside: dict[int, Row], j: int) -> int:
@@ -155,9 +147,10 @@ class Tiles:
         """The axis along which a row's operand from outside is cut; None where it is read whole."""
         length = self.node.length
         if row.function is np.matmul:
+            first = is_var(row.args[0], x.index) if type(x) is Var else row.args[0] is x
             if self.node.roles[next(i for i, r in self.rows if r is row)] == "tiled":
-                return 0 if row.args[0] is x or row.args[0] == x else None
-            return 1 if (row.args[0] is x or row.args[0] == x) and len(shape) == 2 else 0
+                return 0 if first else None
+            return 1 if first and len(shape) == 2 else 0
         if is_elementwise(row):
             return 0 if len(shape) == len(row.out.shape) and shape[0] == length else None
         return 0
@@ -207,6 +200,10 @@ class Tiles:
                          f"{reduce}(p{i}, 0, None, {target})")
         return lines
 
+    def _views(self) -> list[str]:
+        """Views that rows behind the supernode read too."""
+        return [line for i, row in self.rows if is_view(row) and i not in self.schedule.hidden for line in self.schedule.row(i)]
+
     def _call(self) -> list[str]:
         rest = "".join(f", {a}" for a in self._arguments)
         if self.threads == 1:
@@ -241,6 +238,3 @@ class Tiles:
         """Bytes of scratch memory, for all threads, and of partial results."""
         parts = sum(self.n * int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._partial.values())
         return self.threads * self._scratch_size + parts
-
-
-__all__ = ["Tiles", "variables"]

@@ -48,8 +48,10 @@ def _record(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[...,
     try:
         with borrowing():
             out = f(*args, **kwargs)
-    finally:
+    except BaseException:
         recorder.closed = True
+        raise
+    recorder.close()
     return recorder, out
 
 
@@ -97,11 +99,13 @@ def same(a: Any, b: Any) -> bool:
 def _program(first: Recorder, second: Recorder, out: list[Any], name: str) -> Program:
     """Variables numbered: inputs, captured arrays, rows."""
     captured: dict[int, np.ndarray] = {}
+    made: dict[int, np.ndarray] = {}
     for one, two in zip(first.constants, second.constants, strict=True):
-        if one is two and not _frozen(one):
-            captured.setdefault(id(one), one)
+        if not _frozen(one):
+            (captured if _same_memory(one, two) else made).setdefault(id(one), one)
     n = len(first.inputs)
-    places = {key: Var(n + i) for i, key in enumerate(captured)}
+    places: dict[int, Any] = {key: Var(n + i) for i, key in enumerate(captured)}
+    places |= {key: x.copy() for key, x in made.items() if key not in captured}  # whoever else has them may write to them
     names: dict[int, Any] = {~i: Var(i) for i in range(n)}
     names |= {i: Var(n + len(captured) + i) for i in range(len(first.rows))}
 
@@ -119,6 +123,11 @@ def _program(first: Recorder, second: Recorder, out: list[Any], name: str) -> Pr
                  for r in first.rows)
     outputs = tuple(_output(x, first, names, places, name) for x in out)
     return Program(tuple(first.inputs), tuple(captured.values()), rows, outputs)
+
+
+def _same_memory(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays, which are alive, are one, or views of the same entries of one."""
+    return a is b or (a.size > 0 and a.__array_interface__ == b.__array_interface__)
 
 
 def _frozen(x: np.ndarray) -> bool:

@@ -10,12 +10,13 @@ from gpuad.planning.passes.equal import equal
 from gpuad.planning.passes.outer import outer
 from gpuad.planning.passes.reductions import reductions
 from gpuad.planning.passes.scalars import scalars
+from gpuad.planning.passes.slices import slices
 from gpuad.planning.passes.views import views
 from gpuad.planning.program import Program
 
 Pass = Callable[[Program], Program]
 
-SIMPLER: tuple[Pass, ...] = (dead, equal, constants, scalars, views)
+SIMPLER: tuple[Pass, ...] = (dead, equal, constants, scalars, views, slices)
 """Passes that leave every entry of the results to the same operations, and only drop rows."""
 
 CHEAPER: tuple[Pass, ...] = (outer, reductions, chains)
@@ -45,4 +46,4 @@ def _settled(program: Program, passes: Sequence[Pass], rounds: int) -> Program:
     return program
 
 
-__all__ = ["analyse", "chains", "constants", "dead", "equal", "outer", "reductions", "scalars", "views"]
+__all__ = ["analyse", "chains", "constants", "dead", "equal", "outer", "reductions", "scalars", "slices", "views"]

@@ -6,8 +6,19 @@ from typing import Any
 import numpy as np
 
 from gpuad.planning import functions
-from gpuad.planning.program import Builder, Row, Spec, Var, spec_of
+from gpuad.planning.program import Builder, Program, Row, Spec, Var, spec_of
 from linalg.arrays import Shape
+
+class Specs:
+    """The specs of a program's arguments, looked up as a Builder does."""
+
+    def __init__(self, program: Program):
+        self.spec = program.spec
+
+    def spec_of(self, x: Any) -> Spec:
+        """The spec of a variable or a constant."""
+        return self.spec(x.index) if type(x) is Var else spec_of(x)
+
 
 NUMBERS = (bool, int, float, complex)
 
@@ -58,7 +69,7 @@ def is_product(row: Row | None) -> bool:
         and is_inexact(row.out.dtype) and all(map(is_operand, row.args))
 
 
-def is_plain_product(row: Row | None, new: Builder) -> bool:
+def is_plain_product(row: Row | None, new: Builder | Specs) -> bool:
     """Whether a row is a product of two operands of one or two axes, of the result's dtype."""
     return is_product(row) and all(1 <= len(s.shape) <= 2 and s.dtype == row.out.dtype  # type: ignore[union-attr]
                                    for s in map(new.spec_of, row.args))  # type: ignore[union-attr]

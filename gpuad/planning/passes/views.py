@@ -66,6 +66,8 @@ def _moves_only_ones(shape: Shape, axes: Shape) -> bool:
 def _is_strided(x: Any, new: Rewriter) -> bool:
     """Whether x is a view of other strides than its own array would have, so that reshaping it may copy it."""
     row = new.row(x)
+    if row is not None and row.function is functions.getitem and all(type(p) is int for p in row.args[1]):
+        return _is_strided(row.args[0], new)
     return row is not None and (row.function is functions.getitem or row.function in functions.VIEWS - {functions.reshape})
 
 
