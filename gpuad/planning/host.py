@@ -22,6 +22,9 @@ from gpuad.planning.tiles import Tiles
 
 SYMBOLS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 
+BY_KEYWORD = {np.maximum, np.minimum}
+"""Ufuncs that deprecate ``out`` by position, which is the quicker way."""
+
 
 class Names:
     """The namespace of a schedule's source: functions and constants under their names."""
@@ -62,7 +65,7 @@ class Schedule:
     """A program, its storage and its source; ``make`` gives functions that run it, each with memory of its own."""
 
     def __init__(self, program: Program, donated: Sequence[int] = (), threads: int | None = None):
-        self.program = program
+        self.program, self.donated = program, tuple(donated)
         self.threads = blas_threads() if threads is None else threads
         self.steps: list[Step] = steps(program, self.threads)
         position = {i: at for at, step in enumerate(self.steps) for i in (step.rows if isinstance(step, Supernode) else (step,))}
@@ -212,7 +215,8 @@ class Schedule:
         if isinstance(f, np.ufunc) and f is not np.matmul:
             operands = [self._operand(a, row) or written for a, written in zip(row.args, args, strict=True)]
             rest = "".join(f", {k}={self.argument(v)}" for k, v in row.kwargs.items())
-            return [f"{name(f)}({', '.join(operands)}, {out}{rest})"]
+            target = f"out={out}" if f in BY_KEYWORD else out
+            return [f"{name(f)}({', '.join(operands)}, {target}{rest})"]
         if f is np.matmul:
             return [f"{name(np.dot if self._is_plain_product(row) else np.matmul)}({args[0]}, {args[1]}, {out})"]
         if f is functions.select:

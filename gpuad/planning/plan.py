@@ -38,8 +38,9 @@ def plan(f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[
     - ``donate``: positional arguments whose arrays may be written over: results of their shape and dtype lie in their memory.
 
     What the function does besides giving a result (printing, appending to lists) happens when it is traced, twice, and not
-    when it is run. Arrays from outside are read at each run; other values from outside are constants. Results are the
-    caller's own: an array is written again only once nobody holds it.
+    when it is run. Whatever changes from call to call is passed as an argument: what the function computes without its arguments
+    is computed when it is traced (arrays from outside are not copied, and where they meet arguments they are read at each run).
+    Results are the caller's own: an array is written again only once nobody holds it.
 
     Raises PlanError where values steer Python (``if x > 0``), where something would be frozen that changes from run to run
     (random numbers, times), and where the shape of a result depends on values. TypeError for other arguments than arrays,
@@ -76,7 +77,7 @@ class Plan:
         self._lock = threading.RLock()
         self._analyses = 0
         self._warned: set[str] = set()
-        update_wrapper(self, f)
+        update_wrapper(self, f, updated=())  # f may be made of another plan, whose attributes are not ours
         self.name = getattr(f, "__name__", type(f).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,49 +1,66 @@
-"""Passes over a planned function's rows: each is a function from a Program to a Program that computes the same."""
+"""Passes over a planned function's rows: each is a function from a Program to a Program that computes the same.
+
+A pass is a file: ``dead.dead``, ``equal.equal`` and so on. Those that look at one row at a time also have their ``rule``.
+"""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from gpuad.planning.passes.chains import chains
-from gpuad.planning.passes.constants import constants
-from gpuad.planning.passes.dead import dead
-from gpuad.planning.passes.equal import equal
-from gpuad.planning.passes.outer import outer
-from gpuad.planning.passes.reductions import reductions
-from gpuad.planning.passes.scalars import scalars
-from gpuad.planning.passes.slices import slices
-from gpuad.planning.passes.views import views
+from gpuad.planning.passes import chains, constants, dead, equal, outer, reductions, scalars, slices, views
+from gpuad.planning.passes.rewriting import rewrite
 from gpuad.planning.program import Program
 
 Pass = Callable[[Program], Program]
 
-SIMPLER: tuple[Pass, ...] = (dead, equal, constants, scalars, views, slices)
-"""Passes that leave every entry of the results to the same operations, and only drop rows."""
-
-CHEAPER: tuple[Pass, ...] = (outer, reductions, chains)
-"""Passes that sum and multiply in another order."""
+RULES = {"constants": constants.rule, "scalars": scalars.rule, "views": views.rule, "slices": slices.rule}
 
 ROUNDS = 12
 """A bound that no program is known to reach."""
 
 
+def simpler(program: Program) -> Program:
+    """All that looks at one row at a time, in one sweep."""
+    return rewrite(program, RULES)
+
+
+SIMPLER: tuple[Pass, ...] = (equal.equal, simpler, dead.dead)
+"""Passes that leave every entry of the results to the same operations, to rounding, and only drop rows."""
+
+CHEAPER: tuple[Pass, ...] = (outer.outer, reductions.reductions, chains.chains)
+"""Passes that sum and multiply in another order."""
+
+
 def analyse(program: Program) -> Program:
     """The program with fewer and cheaper rows; ``notes`` counts what each pass did."""
+    done: dict[Pass, Program] = {}  # the program in which a pass found nothing more
     for _ in range(ROUNDS):
-        before, program = program, _settled(_settled(program, SIMPLER, ROUNDS), CHEAPER, 1)
-        if program is before:
-            return program
-    return _settled(program, SIMPLER, 1)
-
-
-def _settled(program: Program, passes: Sequence[Pass], rounds: int) -> Program:
-    """The program after rounds of passes, until one changes nothing."""
-    for _ in range(rounds):
+        program = _settled(program, done)
         before = program
-        for apply in passes:
-            program = apply(program)
+        for apply in CHEAPER:
+            program = _applied(apply, program, done)
+        if program is before:
+            break
+    return _settled(program, done)
+
+
+def _settled(program: Program, done: dict[Pass, Program]) -> Program:
+    """The program after passes that make it simpler, until none finds more."""
+    for _ in range(ROUNDS):
+        before = program
+        for apply in SIMPLER:
+            program = _applied(apply, program, done)
         if program is before:
             break
     return program
 
 
-__all__ = ["analyse", "chains", "constants", "dead", "equal", "outer", "reductions", "scalars", "slices", "views"]
+def _applied(apply: Pass, program: Program, done: dict[Pass, Program]) -> Program:
+    if done.get(apply) is program:
+        return program
+    result = apply(program)
+    if result is program:
+        done[apply] = program
+    return result
+
+
+__all__ = ["analyse"]

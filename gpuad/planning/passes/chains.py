@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpuad.planning.passes.facts import Specs, is_plain_product
-from gpuad.planning.passes.rewriting import counted
+from gpuad.planning.passes.rewriting import counted, renamed, uses
 from gpuad.planning.passes.trees import Tree, trees
 from gpuad.planning.program import Builder, Program, Row, Spec, Var
 from linalg.arrays import size
@@ -15,7 +15,7 @@ from linalg.association import Order, cheapest_order, multiplication_count
 
 
 def chains(program: Program) -> Program:
-    """The program with products of three or more matrices and vectors, of which only the last is read, in their cheapest order."""
+    """The program with products of three or more matrices and vectors, of which only the last is read, in the cheapest order."""
     found = _chains(program)
     if not found:
         return program
@@ -24,18 +24,18 @@ def chains(program: Program) -> Program:
         if i in found:
             new.names.append(_multiply(*found[i], row.out.dtype, new))
         else:
-            new.names.append(new.add(row.renamed(new.names)))
-    return counted(new.finish(), "chains", len(found))
+            new.names.append(new.add(renamed(row, new.names)))
+    return counted(new.finish(), {"chains": len(found)})
 
 
 def _chains(program: Program) -> dict[int, tuple[list[Any], Order]]:
     """Last product of a chain -> its operands and their cheapest order, where that is cheaper than the one they have."""
     if sum(row.function is np.matmul for row in program.rows) < 2:
         return {}
-    specs, uses = Specs(program), program.uses()
+    specs, reads = Specs(program), uses(program)
 
     def is_inner(i: int, row: Row, side: int) -> bool:
-        return uses[i] == 1 and is_plain_product(row, specs) and _stays_itself(row, side, specs)
+        return reads[i] == 1 and is_plain_product(row, specs) and _stays_itself(row, side, specs)
 
     found = {}
     for i, tree in trees(program, lambda row: row.function is np.matmul and is_plain_product(row, specs), is_inner):
@@ -50,7 +50,7 @@ def _chains(program: Program) -> dict[int, tuple[list[Any], Order]]:
 def _stays_itself(row: Row, side: int, specs: Specs) -> bool:
     """Whether a product is a matrix, a row vector on the left side, or a column vector on the right one."""
     ndims = [len(specs.spec_of(x).shape) for x in row.args]
-    return ndims == [2, 2] or ndims == ([1, 2] if side == 0 else [2, 1])
+    return ndims in ([2, 2], [1, 2] if side == 0 else [2, 1])
 
 
 def _matrix_shape(x: Any, is_first: bool, specs: Specs) -> tuple[int, int]:

@@ -7,8 +7,8 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.passes.facts import frozen, own_bytes
-from gpuad.planning.passes.rewriting import Rewriter, rewrite
-from gpuad.planning.program import Program, Row, spec_of
+from gpuad.planning.passes.rewriting import Rewriter, parents, rewrite
+from gpuad.planning.program import Program, Row, Var, spec_of
 from linalg.arrays import is_basic
 
 SMALL = 4096
@@ -21,11 +21,12 @@ def constants(program: Program) -> Program:
     Arrays from outside are read at each run and are no constants. A row stays where its result would take more memory than its
     arguments do, and where computing it raises or warns: that it is to do at each run.
     """
-    return rewrite(program, "constants", _value)
+    return rewrite(program, {"constants": rule})
 
 
-def _value(row: Row, _new: Rewriter) -> Any:
-    if row.out.kind not in ("array", "scalar", "number") or row.parents:
+def rule(row: Row, _new: Rewriter) -> Any:
+    """The result of a row of constants, where it is to be kept."""
+    if Var in map(type, row.args) or parents(row) or row.out.kind not in ("array", "scalar", "number"):
         return None
     arrays = [own_bytes(x) for x in _leaves((row.args, row.kwargs))]
     is_view = row.function in VIEWS or (row.function is functions.getitem and is_basic(row.args[1]))

@@ -1,8 +1,8 @@
 """Rows whose result nobody reads drop out; rows with effects stay."""
 from __future__ import annotations
 
-from gpuad.planning.passes.rewriting import counted, without
-from gpuad.planning.program import Program, variables
+from gpuad.planning.passes.rewriting import counted, parents, renamed
+from gpuad.planning.program import Builder, Program, variables
 
 
 def dead(program: Program) -> Program:
@@ -10,11 +10,22 @@ def dead(program: Program) -> Program:
     needed = [False] * program.n_variables
     for v in variables(program.outputs):
         needed[v.index] = True
-    for i in range(program.n_variables - 1, program.first - 1, -1):
-        row = program.rows[i - program.first]
+    for i, row in zip(range(program.n_variables - 1, program.first - 1, -1), reversed(program.rows), strict=True):
         if row.ordered or needed[i]:
             needed[i] = True
-            for j in row.parents:
+            for j in parents(row):
                 needed[j] = True
     count = needed[program.first:].count(False)
-    return counted(without(program, needed.__getitem__), "dead", count) if count else program
+    return counted(_without(program, needed), {"dead": count}) if count else program
+
+
+def _without(program: Program, needed: list[bool]) -> Program:
+    """The program with the rows of needed variables only."""
+    new, dropped = Builder(program), False
+    for i, row in program.numbered():
+        if needed[i]:
+            new.names.append(new.add(renamed(row, new.names) if dropped else row))
+        else:
+            new.names.append(None)
+            dropped = True
+    return new.finish()

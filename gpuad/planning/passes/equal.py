@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.planning.passes.rewriting import counted
+from gpuad.planning.passes.rewriting import counted, renamed
 from gpuad.planning.program import Builder, Program, Row, Var
 
 SMALL = 64
@@ -20,10 +20,11 @@ maximum and minimum not for zeros of both signs)."""
 
 def equal(program: Program) -> Program:
     """The program with equal rows merged into the first of them. Random draws and other ordered rows never merge."""
-    new, known, count = Builder(program), {}, 0
+    new, count = Builder(program), 0
+    known: dict[Hashable, Var] = {}
     for row in program.rows:
         if count:
-            row = row.renamed(new.names)
+            row = renamed(row, new.names)
         key = None if row.ordered else row_key(row)
         var = known.get(key) if key is not None else None
         if var is None:
@@ -33,16 +34,16 @@ def equal(program: Program) -> Program:
         else:
             count += 1
         new.names.append(var)
-    return counted(new.finish(), "equal", count) if count else program
+    return counted(new.finish(), {"equal": count}) if count else program
 
 
 def row_key(row: Row) -> Hashable:
     """What equal rows have in common. It holds ids of objects that the rows keep alive."""
-    f = row.function
-    args = tuple(map(_key, row.args))
+    f: Any = row.function
+    args = tuple([x if type(x) is Var else _key(x) for x in row.args])
     if f is np.multiply and len(args) == 2 and args[0] == args[1] and not row.kwargs:
         f, args = np.square, args[:1]
-    elif type(f) is np.ufunc and f in COMMUTATIVE and len(args) == 2 and not (f is np.multiply and row.out.dtype.kind not in "biuf"):
+    elif type(f) is np.ufunc and f in COMMUTATIVE and len(args) == 2 and (f is not np.multiply or row.out.dtype.kind != "c"):
         args = tuple(sorted(args, key=hash))
     kwargs = tuple((k, _key(v)) for k, v in row.kwargs.items()) if row.kwargs else ()
     errors = tuple((k, _key(v)) for k, v in row.errors.items()) if row.errors is not None else None

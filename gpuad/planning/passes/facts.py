@@ -9,6 +9,7 @@ from gpuad.planning import functions
 from gpuad.planning.program import Builder, Program, Row, Spec, Var, spec_of
 from linalg.arrays import Shape
 
+
 class Specs:
     """The specs of a program's arguments, looked up as a Builder does."""
 
@@ -21,9 +22,6 @@ class Specs:
 
 
 NUMBERS = (bool, int, float, complex)
-
-REAL, COMPLEX = np.dtype(float).type, np.dtype(complex).type
-
 
 def is_elementwise(row: Row) -> bool:
     """Whether a row is a plain call of a ufunc, or a choice, entry by entry: its arguments broadcast to its one result."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.passes.facts import Specs, is_inexact, is_plain_product
-from gpuad.planning.passes.rewriting import counted
+from gpuad.planning.passes.rewriting import counted, renamed, uses
 from gpuad.planning.passes.trees import trees
 from gpuad.planning.program import Builder, Program, Row, Spec, Var
 
@@ -24,7 +24,7 @@ CALL = 4096
 """Entries that are copied in about the time that NumPy takes to call a product and a sum."""
 
 LONGEST = 4096
-"""Rows on top of each other: products gain nothing beyond, and what is kept for them takes memory. Longer sums are joined in blocks."""
+"""Rows on top of each other: products gain nothing beyond, and they take memory. Longer sums are joined in blocks."""
 
 
 @dataclass(frozen=True)
@@ -62,28 +62,29 @@ def outer(program: Program) -> Program:
     for blocks, _rest in sums.values():
         for block in blocks:
             after.setdefault(max(t.position for t in block.terms), []).append(block)
-    new, made = Builder(program), {}
+    new = Builder(program)
+    made: dict[int, Var] = {}
     for i, row in program.numbered():
         if i in sums:
             blocks, rest = sums[i]
             new.names.append(_total([made[id(b)] for b in blocks] + [_renamed(x, new) for x in rest], row, new))
         else:
-            new.names.append(new.add(row.renamed(new.names)))
+            new.names.append(new.add(renamed(row, new.names)))
         for block in after.get(i, ()):
             made[id(block)] = _joined(block, new)
-    return counted(new.finish(), "outer", len(sums))
+    return counted(new.finish(), {"outer": len(sums)})
 
 
 class Search:
     """The sums of a program that are joined."""
 
     def __init__(self, program: Program):
-        self.program, self.specs, self.uses = program, Specs(program), program.uses()
+        self.program, self.specs, self.uses = program, Specs(program), uses(program)
         self.stacked: dict[int, Any] = {}  # the vectors and matrices that joined products have as Bᵢ, by where they come from
 
     def sums(self) -> dict[int, tuple[list[Block], list[Any]]]:
         """Last row of a sum -> its blocks, and the operands that are added as they are."""
-        found = {}
+        found: dict[int, tuple[list[Block], list[Any]]] = {}
         rest = []
         for i, tree in trees(self.program, self.is_sum, lambda i, row, _side: self.uses[i] == 1 and self.is_sum(row)):
             if len(tree.operands) < FEWEST:

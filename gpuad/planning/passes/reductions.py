@@ -12,7 +12,7 @@ from gpuad.planning.passes.rewriting import Rewriter, rewrite
 from gpuad.planning.program import Program, Row, Spec, Var
 
 LONGEST_ROW = 4096
-"""Numbers that a product with ones may add up: BLAS adds in order, where NumPy's own sum halves, and errors grow with the length."""
+"""Numbers that a product with ones may add up: BLAS adds in order, so that errors grow with the length."""
 
 LONGEST_DOT = {"f": 2**18, "d": 2**53}
 """The same for dot products, in which OpenBLAS keeps many partial sums."""
@@ -20,10 +20,11 @@ LONGEST_DOT = {"f": 2**18, "d": 2**53}
 
 def reductions(program: Program) -> Program:
     """The program with dot products for sums of products, and products with ones for sums over an axis of a matrix."""
-    return rewrite(program, "reductions", _rule)
+    return rewrite(program, {"reductions": rule})
 
 
-def _rule(row: Row, new: Rewriter) -> Any:
+def rule(row: Row, new: Rewriter) -> Any:
+    """What takes a row's place."""
     if row.function is not functions.reduce or row.kwargs or row.args[1] is not np.add or type(row.args[0]) is not Var \
             or row.args[3] or not is_float(row.out.dtype):
         return None

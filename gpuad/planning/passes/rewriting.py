@@ -1,14 +1,18 @@
 """Rewriting row by row: a rule looks at one row and says what computes the same more cheaply."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gpuad.planning.program import Builder, Program, Row, Spec, Var
+from gpuad.planning.program import Builder, Program, Row, Spec, Var, substitute, variables
 
 Rule = Callable[[Row, "Rewriter"], Any]
 """From a row, whose variables are the new ones: None keeps it, a Row replaces it, a Var or a constant is its value."""
+
+MOST = 16
+"""Times that one row is rewritten in a sweep: no row is known to need so many."""
 
 
 class Rewriter(Builder):
@@ -21,18 +25,18 @@ class Rewriter(Builder):
     def add(self, row: Row) -> Var:
         """Append a row of a rule's, for its result to read."""
         self.count(row, 1)
-        self.reads.append(0)
-        return super().add(row)
+        return self.keep(row, 0)
 
     def count(self, row: Row, step: int) -> None:
         """Note that a row reads its variables, or no longer does."""
-        for j in row.parents:
+        for j in parents(row):
             self.reads[j] += step
 
     def keep(self, row: Row, reads: int) -> Var:
         """Append a row that was there before, and is read so often."""
         self.reads.append(reads)
-        return super().add(row)
+        self.rows.append(row)
+        return Var(len(self.reads) - 1)
 
     def call(self, function: Callable[..., Any], *args: Any, out: Spec) -> Var:
         """Append ``function(*args)``."""
@@ -43,57 +47,84 @@ class Rewriter(Builder):
         return type(x) is Var and x.index >= self.program.first and self.reads[x.index] == 1
 
 
-def rewrite(program: Program, name: str, rule: Rule) -> Program:
-    """The program with each row replaced by what the rule makes of it. Rows with effects or error states are kept.
+def rewrite(program: Program, rules: Mapping[str, Rule]) -> Program:
+    """The program with each row replaced by what the rules make of it, by one after the other until none finds more.
 
-    Rows that nothing reads any more stay: they are for ``dead``.
+    Rows with effects or error states are kept. Rows that nothing reads any more stay: they are for ``dead``. What each rule
+    did is counted under its name.
     """
-    new, uses = Rewriter(program), program.uses()
-    count, moved = 0, False  # moved: some variable has another name than before
+    new, reads, counts = Rewriter(program), uses(program), Counter[str]()
+    asked = list(rules.items())
+    moved = False  # whether some variable has another name than before
     for i, row in program.numbered():
         if moved:
-            row = row.renamed(new.names)
-        found = rule(row, new) if not row.ordered and row.errors is None else None
-        if found is None:
-            value = new.keep(row, uses[i])
+            row = renamed(row, new.names)
+        value = _rewritten(row, new, asked, counts) if not row.ordered and row.errors is None else row
+        if value is row:
+            value = new.keep(row, reads[i])
         else:
-            count += 1
-            value = new.add(found) if type(found) is Row else found
+            if type(value) is Row:
+                value = new.add(value)
             new.count(row, -1)
             if type(value) is Var:
-                new.reads[value.index] += uses[i]
+                new.reads[value.index] += reads[i]
         moved = moved or type(value) is not Var or value.index != i
         new.names.append(value)
-    return counted(new.finish(), name, count) if count else program
+    return counted(new.finish(), counts) if counts else program
 
 
-def without(program: Program, keep: Callable[[int], bool]) -> Program:
-    """The program without the rows of the variables that are not kept, which nothing may read."""
-    new = Builder(program)
-    moved = False
-    for i, row in program.numbered():
-        if keep(i):
-            new.names.append(new.add(row.renamed(new.names) if moved else row))
-        else:
-            new.names.append(None)
-            moved = True
-    return new.finish()
-
-
-def counted(program: Program, name: str, count: int) -> Program:
-    """The program with a pass's count of what it did noted."""
-    return replace(program, notes={**program.notes, name: program.notes.get(name, 0) + count})
-
-
-def first_of(rules: Iterable[Rule]) -> Rule:
-    """The rule that asks each of several, in order."""
-    several = tuple(rules)
-
-    def rule(row: Row, new: Rewriter) -> Any:
-        for one in several:
-            found = one(row, new)
+def _rewritten(row: Row, new: Rewriter, rules: list[tuple[str, Rule]], counts: Counter[str]) -> Any:
+    """What the rules make of a row: a row, a variable or a constant."""
+    for _ in range(MOST):
+        for name, rule in rules:
+            found = rule(row, new)
             if found is not None:
-                return found
-        return None
+                counts[name] += 1
+                break
+        else:
+            return row
+        if type(found) is not Row:
+            return found
+        row = found
+    return row
 
-    return rule
+
+def counted(program: Program, counts: Mapping[str, int]) -> Program:
+    """The program with the counts of what passes did noted."""
+    total = {name: program.notes.get(name, 0) + n for name, n in counts.items()}
+    return replace(program, notes={**program.notes, **total})
+
+
+# ---- Row's and Program's own properties, for programs of a hundred thousand rows that each pass walks through
+
+CONTAINERS = {tuple, list, dict, slice}
+
+
+def parents(row: Row) -> list[int]:
+    """``row.parents``."""
+    found = []
+    for x in row.args:
+        if type(x) is Var:
+            found.append(x[0])
+        elif type(x) in CONTAINERS:
+            found += [v[0] for v in variables(x)]
+    if row.kwargs:
+        found += [v[0] for v in variables(row.kwargs)]
+    return found
+
+
+def renamed(row: Row, names: Any) -> Row:
+    """``row.renamed(names)``."""
+    args = tuple([names[x[0]] if type(x) is Var else substitute(x, names) if type(x) in CONTAINERS else x for x in row.args])
+    return Row(row.function, args, substitute(row.kwargs, names) if row.kwargs else row.kwargs, row.out, row.ordered, row.errors)
+
+
+def uses(program: Program) -> list[int]:
+    """``program.uses()``."""
+    counts = [0] * program.n_variables
+    for row in program.rows:
+        for j in parents(row):
+            counts[j] += 1
+    for v in variables(program.outputs):
+        counts[v.index] += 1
+    return counts

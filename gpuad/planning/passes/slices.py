@@ -12,10 +12,11 @@ from gpuad.planning.program import Program, Row, Spec, Var
 
 def slices(program: Program) -> Program:
     """The program with views of arrays in place of concatenations of neighbouring slices of them."""
-    return rewrite(program, "slices", _rule)
+    return rewrite(program, {"slices": rule})
 
 
-def _rule(row: Row, new: Rewriter) -> Any:
+def rule(row: Row, new: Rewriter) -> Any:
+    """What takes a row's place."""
     if row.function is not np.concatenate or row.kwargs.get("axis", 0) != 0 or len(row.kwargs) > 1 or len(row.args) != 1:
         return None
     found = [_slice(x, row, new) for x in row.args[0]]
@@ -25,7 +26,8 @@ def _rule(row: Row, new: Rewriter) -> Any:
     x, start = first
     spec = new.spec(x.index)
     if len(found) < spec.shape[0]:
-        x = new.call(functions.getitem, x, (slice(start, start + len(found)),), out=Spec((len(found), *spec.shape[1:]), spec.dtype))
+        part = Spec((len(found), *spec.shape[1:]), spec.dtype)
+        x = new.call(functions.getitem, x, (slice(start, start + len(found)),), out=part)
     return Row(functions.reshape, (x, row.out.shape), {}, row.out)
 
 
