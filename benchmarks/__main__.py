@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 from benchmarks import acceptance, machine, report, worker
-from benchmarks.networks import described
-from benchmarks.workloads import Record
+from benchmarks.workloads import Record, described
 from linalg import arrays
 
 RESULTS = Path(__file__).parent / "results"
@@ -23,12 +22,14 @@ def main():
                 continue
             records.append(Record(**line))
             report.show(report.table(records[-1]))
-    conclude(facts | {"other programs": str(others), "networks": described()}, records, options)
+    for found in report.summaries(records):
+        report.show(found)
+    conclude(facts | {"other programs": str(others), "programs": described()}, records, options)
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", default="", metavar="NAMES", help="parts of workloads' names, as 2-8-8-1,chain")
+    parser.add_argument("--only", default="", metavar="NAMES", help="parts of names, as 2-8-8-1,training step,chain")
     parser.add_argument("--threads", type=counts, default="1,2", metavar="COUNTS", help="default 1,2")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="default auto: GPU too if any")
     parser.add_argument("--quick", action="store_true", help="few rounds: an impression, not a result")
@@ -60,13 +61,13 @@ def run(device, threads, options, first):
     """The lines that a worker prints, as they come; stops the run if the worker fails."""
     with subprocess.Popen(worker.command(device, threads, options, first), stdout=subprocess.PIPE, text=True,
                           env=worker.environment(device, threads)) as process:
-        yield from map(json.loads, process.stdout)
+        yield from map(json.loads, process.stdout or ())
     if process.returncode:
         raise SystemExit(f"the worker on the {device} with {threads} threads failed: nothing was written")
 
 
 def conclude(facts, records, options):
-    print(*(f"{name}: {value}" for name, value in facts.items()), sep="\n")
+    print(*report.listed(facts), sep="\n")
     print("", *acceptance.lines(records), sep="\n")
     partial = options.only or options.quick or options.device != "auto"
     if folder := options.output or (None if partial else RESULTS):

@@ -8,8 +8,9 @@ import tracemalloc
 
 import numpy as np
 
+from benchmarks import peers, requirements
 from benchmarks.harness import Contestant
-from benchmarks.peers import installed, pytorch_here
+from benchmarks.requirements import installed
 
 LENGTH, SIZE = 200, 8
 LENGTHS = (1_000, 10_000, 100_000)
@@ -43,7 +44,7 @@ def binary_data():
 
 def unary_reference(length):
     """Value and dx = ∏ cos xᵢ."""
-    x, product = *unary_data(), 1.0
+    (x,), product = unary_data(), np.ones(SIZE)
     for _ in range(length):
         product = product * np.cos(x)
         x = np.sin(x)
@@ -70,12 +71,11 @@ def numpy_like(name, module, namespace):
         arrays = lambda result: [np.asarray(x) for x in (result[0], *result[1])]
         return Contestant(name, lambda: function(*data), arrays, operations=length)
 
-    build.__name__ = name
     return build
 
 
 def pytorch(over, data, length):
-    torch = pytorch_here()
+    torch = requirements.pytorch()
     tensors = [torch.tensor(x).requires_grad_() for x in data]
     function = over(torch, length)
 
@@ -84,12 +84,12 @@ def pytorch(over, data, length):
         return value, torch.autograd.grad(value, tensors)
 
     arrays = lambda result: [x.detach().numpy() for x in (result[0], *result[1])]
-    return Contestant("PyTorch eager", call, arrays, operations=length)
+    return Contestant(peers.TORCH, call, arrays, operations=length)
 
 
-gpuad = numpy_like("gpuad", "gpuad", "numpy")
-BUILDERS = [gpuad, numpy_like("gpuad.numpy", "gpuad", "gpuad.numpy"),
-            numpy_like("HIPS/autograd", "autograd", "autograd.numpy"), pytorch]
+gpuad = numpy_like(peers.EAGER, "gpuad", "numpy")
+BUILDERS = {peers.EAGER: gpuad, "gpuad.numpy": numpy_like("gpuad.numpy", "gpuad", "gpuad.numpy"),
+            peers.HIPS: numpy_like(peers.HIPS, "autograd", "autograd.numpy"), peers.TORCH: pytorch}
 CHAINS = {"unary": (unary_over, unary_data, unary_reference), "binary": (binary_over, binary_data, binary_reference)}
 
 

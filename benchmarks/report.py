@@ -4,10 +4,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import acceptance
+from benchmarks import acceptance, picture
+from benchmarks.acceptance import counted
+from benchmarks.comparison import best_peer, speedup
 from benchmarks.harness import quartiles, ratio
+from benchmarks.peers import COMPILED, EAGER, HIPS, JAX, PLAN, TORCH
+from benchmarks.programs.program import GRADIENT, STEP, VALUE
 
-BASES = {"call": ("by hand", "gpuad"), "operation": ("gpuad",)}
+ORDER = ("NumPy", EAGER, PLAN, TORCH, COMPILED, JAX, HIPS, "by hand", "by hand, preallocated")
 
 
 @dataclass(frozen=True)
@@ -25,31 +29,36 @@ class Table:
         return "\n".join(map(pad, [self.header, *self.rows])) + "\n"
 
 
+# ---- one workload: a line for each contestant
+
 def table(record):
     """Median times and ratios with their quartiles, fastest first; ratios are taken within the rounds."""
-    bases = [base for base in BASES[record.unit] if base in record.rounds]
-    figures = sorted({name for notes in record.notes.values() for name in notes})
+    bases = [base for base in (PLAN, EAGER) if base in record.rounds]
+    figures = list(dict.fromkeys(name for notes in record.notes.values() for name in notes))
     by_time = sorted(record.rounds.items(), key=lambda item: quartiles(item[1])[0])
     rows = [[name, duration(rounds), *(multiple(rounds, record.rounds[base]) for base in bases),
-             *(f"{record.notes[name][figure]:,}" for figure in figures)] for name, rounds in by_time]
+             *(figure(record.notes.get(name, {}).get(wanted)) for wanted in figures)] for name, rounds in by_time]
     header = [title(record), f"time per {record.unit}", *(f"× {base}" for base in bases), *figures]
     rows += [[name, f"({reason})", *[""] * (len(header) - 2)] for name, reason in record.missing.items()]
     return Table(header, rows)
 
 
 def title(record):
-    return f"{record.workload}, {record.device}, {counted(record.threads)}"
+    return f"{record.workload}, {record.task}, {record.device}, {counted(record.threads)}"
 
 
-def counted(threads):
-    return f"{threads} thread{'s' * (threads > 1)}"
+def figure(number):
+    return "" if number is None else f"{number:,g}"
 
 
 def duration(rounds):
     """Median and quartiles in the median's unit."""
-    found = quartiles(rounds)
-    unit, scale = next(((u, s) for u, s in (("s", 1), ("ms", 1e3), ("µs", 1e6)) if found[0] * s >= 1), ("ns", 1e9))
-    return spread([t * scale for t in found], f" {unit}")
+    scale, unit = unit_of(found := quartiles(rounds))
+    return spread([t * scale for t in found], unit)
+
+
+def unit_of(times):
+    return next(((s, u) for s, u in ((1, " s"), (1e3, " ms"), (1e6, " µs")) if times[0] * s >= 1), (1e9, " ns"))
 
 
 def multiple(rounds, others):
@@ -57,9 +66,48 @@ def multiple(rounds, others):
 
 
 def spread(found, unit=""):
-    median, low, high = (f"{x:.{2 if x < 10 else 1 if x < 100 else 0}f}" for x in found)
-    return f"{median}{unit} ({low}–{high})"
+    median, *others = map(short, found)
+    return f"{median}{unit} ({'–'.join(others)})"
 
+
+def short(x):
+    return f"{x:.{2 if x < 10 else 1 if x < 100 else 0}f}"
+
+
+# ---- a task: a line for each workload
+
+def summary(records):
+    """Medians of all workloads of one task, device and number of threads, and a plan's speed as a multiple of the best peer's."""
+    present = {name for record in records for name in record.rounds}
+    columns = [name for name in ORDER if name in present]
+    header = [title(records[0]).partition(", ")[2], *columns, "plan × as fast as", "the best peer"]
+    rows = [[record.workload, *(median(record, name) for name in columns), *beside_best(record)] for record in records]
+    return Table(header, rows)
+
+
+def median(record, name):
+    if name not in record.rounds:
+        return "–"
+    time, *_quartiles = quartiles(record.rounds[name])
+    scale, unit = unit_of([time])
+    return f"{short(time * scale)}{unit}"
+
+
+def beside_best(record):
+    peer = best_peer(record)
+    found = speedup(record, peer)
+    return [spread(found), peer] if found else ["–", peer or "–"]
+
+
+def summaries(records):
+    groups: dict = {}
+    for record in records:
+        if record.task in (GRADIENT, STEP, VALUE):
+            groups.setdefault((record.threads, record.device, record.task), []).append(record)
+    return [summary(group) for group in groups.values()]
+
+
+# ---- all of a run
 
 def show(found):
     """Prints a table, drawn by rich where it is installed."""
@@ -74,23 +122,32 @@ def show(found):
         drawn.add_column(name, justify="right" if i else "left", no_wrap=True)
     for row in found.rows:
         drawn.add_row(*row)
-    console.Console(width=max(100, console.Console().width)).print(drawn)
+    widths = [max(map(len, column)) + 3 for column in zip(found.header, *found.rows, strict=True)]
+    console.Console(width=max(console.Console().width, sum(widths) + 4)).print(drawn)
 
 
 def write(folder, facts, records):
-    """Writes results.json, with the seconds of every round, and results.md; returns their names."""
+    """Writes results.json, with the seconds of every round, results.md and, with Matplotlib, the picture; returns their paths."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(record.to_json(), ensure_ascii=False) for record in records)
     head = json.dumps(facts, indent=1, ensure_ascii=False)
     (folder / "results.json").write_text(f'{{"facts": {head},\n"records": [\n{lines}\n]}}\n')
     (folder / "results.md").write_text(markdown(facts, records))
-    return [folder / "results.json", folder / "results.md"]
+    drawn = picture.write(facts, records, folder / picture.NAME)
+    return [folder / "results.json", folder / "results.md", *[folder / picture.NAME] * drawn]
+
+
+def listed(facts):
+    """A line for each fact; for one that has several parts a line for each, indented."""
+    for name, value in facts.items():
+        yield from [f"- {name}:", *(f"  - {part}" for part in value)] if isinstance(value, list) else [f"- {name}: {value}"]
 
 
 def markdown(facts, records):
-    parts = ["# Results of `python -m benchmarks`", "", *(f"- {name}: {value}" for name, value in facts.items()), ""]
-    parts += ["Medians over the rounds, quartiles beside them; ratios are taken within each round.", ""]
-    parts += [table(record).markdown() for record in records]
-    parts += ["### Asked and measured", "", *(f"- {line}" for line in acceptance.lines(records)), ""]
+    parts = ["# Results of `python -m benchmarks`", "", *listed(facts), ""]
+    parts += ["Medians over the rounds; ratios are taken within each round, with their quartiles beside them.", ""]
+    parts += [found.markdown() for found in summaries(records)]
+    parts += ["## Asked and measured", "", *(f"- {line}" for line in acceptance.lines(records)), ""]
+    parts += ["## Every workload, with quartiles", "", *(table(record).markdown() for record in records)]
     return "\n".join(parts)

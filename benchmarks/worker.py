@@ -16,7 +16,8 @@ PIN = "OPENBLAS_CORETYPE"
 def environment(device, threads):
     """The parent's, with every library's pool set to `threads` (NPROC is XLA's) and OpenBLAS free to choose its core."""
     chosen = {name: value for name, value in os.environ.items() if name != PIN}
-    chosen.update(dict.fromkeys(POOLS, str(threads)), XLA_PYTHON_CLIENT_PREALLOCATE="false")
+    chosen.update(dict.fromkeys(POOLS, str(threads)), XLA_PYTHON_CLIENT_PREALLOCATE="false",
+                  TORCHINDUCTOR_COMPILE_THREADS="1")
     return chosen | ({"JAX_PLATFORMS": "cpu"} if device == "cpu" else {})
 
 
@@ -35,7 +36,7 @@ def main():
 
     emit({"libraries": machine.libraries()})
     for workload in workloads(options.device, options.first):
-        if machine.named(workload.name, options.only):
+        if machine.named(workload.title, options.only):
             emit(workload.record(options.threads, QUICK if options.quick else Effort()).to_json())
 
 

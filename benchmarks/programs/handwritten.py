@@ -1,4 +1,4 @@
-"""Hand-written value and gradient of a tanh network's mean squared error, for NumPy or CuPy arrays.
+"""Hand-written value and gradient of tanh networks, for NumPy or CuPy arrays.
 
 z = h W + b, h' = tanh z, and backwards: dW = hᵀ e, db = Σ e, e ← (e Wᵀ) ∘ (1 − h²).
 """
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def value_and_grad(params, X, Y):
-    """Allocating and tidy: a new array where one must be kept, in place where it need not be."""
+    """Mean squared error, allocating and tidy: a new array where one must be kept, in place where it need not be."""
     inputs, error = forward(params, X, Y)
     value = np.vdot(error, error) / error.size
     error *= 2 / error.size
@@ -32,7 +32,7 @@ def forward(params, X, Y):
 
 
 class Preallocated:
-    """The same pass into buffers that are allocated once, with NumPy's quickest calls: what a plan has to reach."""
+    """A pass into buffers that are allocated once, with NumPy's quickest calls: what a plan has to reach."""
 
     def __init__(self, xp, params, X, Y):
         self.xp, self.params, self.X, self.Y = xp, params, X, Y
@@ -42,13 +42,15 @@ class Preallocated:
         self.gradients = [(xp.empty_like(W), xp.empty_like(b)) for W, b in params]
 
     def __call__(self):
-        error = self.xp.subtract(self.forward(), self.Y, self.errors[-1])
-        value = self.xp.vdot(error, error) / error.size
-        error *= 2 / error.size
+        value = self.loss(self.forward(), self.errors[-1])
         for i in reversed(range(1, len(self.params))):
             self.backward(i)
         self.gradient(0, self.X)
         return value, self.gradients
+
+    def loss(self, outputs, error):
+        """The value; fills ``error`` with its derivative by the outputs, which it may overwrite."""
+        raise NotImplementedError
 
     def forward(self):
         h, last = self.X, self.outputs[-1]
@@ -70,3 +72,31 @@ class Preallocated:
         W, b = self.gradients[i]
         self.xp.dot(h.T, self.errors[i], out=W)
         self.xp.dot(self.ones, self.errors[i], out=b)
+
+
+class MeanSquares(Preallocated):
+    def loss(self, outputs, error):
+        self.xp.subtract(outputs, self.Y, error)
+        value = self.xp.vdot(error, error) / error.size
+        error *= 2 / error.size
+        return value
+
+
+class CrossEntropy(Preallocated):
+    """Of the softmax of the outputs; Y is one-hot."""
+
+    def __init__(self, xp, params, X, Y):
+        super().__init__(xp, params, X, Y)
+        self.column, self.logarithm = (xp.empty((len(X), 1), X.dtype) for _ in range(2))
+
+    def loss(self, outputs, error):
+        xp, column = self.xp, self.column
+        outputs -= xp.max(outputs, axis=1, keepdims=True, out=column)
+        right = xp.vdot(outputs, self.Y)
+        xp.exp(outputs, error)
+        xp.sum(error, axis=1, keepdims=True, out=column)
+        value = (xp.sum(xp.log(column, self.logarithm)) - right) / len(error)
+        error /= column
+        error -= self.Y
+        error /= len(error)
+        return value
