@@ -13,7 +13,7 @@ from linalg.arrays import Array, Shape, scatter_add, selects_once
 
 __all__ = ["VIEWS", "broadcast", "cast", "component", "convert", "getitem", "imaginary", "real", "reduce", "reshape",
            "scatter_add",
-           "scatter_into", "select", "transpose"]
+           "scatter_into", "scatter_sum", "select", "transpose"]
 
 
 def reduce(x: Array, ufunc: Any, axes: Shape, keepdims: bool, out: Array | None = None) -> Array:
@@ -68,6 +68,23 @@ def scatter_into(x: Array, index: tuple[Any, ...], out: Array) -> None:
         out[index] = x
     else:
         np.add.at(out, index, x)
+
+
+def scatter_sum(start: Array | None, parts: tuple[Array, ...], indices: tuple[Any, ...], shape: Shape,
+                out: Array | None = None) -> Array:
+    """``start``, or zeros of a shape, to which each of the parts is added at its index."""
+    if out is None:
+        out = np.empty(shape, parts[0].dtype)
+    if start is None:
+        out.fill(0)
+    elif start is not out:
+        np.copyto(out, start)
+    for x, index in zip(parts, indices, strict=True):
+        if selects_once(index):
+            out[index] += x
+        else:
+            np.add.at(out, index, x)
+    return out
 
 
 def real(x: Array) -> Array:

@@ -22,6 +22,10 @@ from gpuad.planning.tiles import Tiles
 
 SYMBOLS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 
+OF_ONE_DTYPE = {*SYMBOLS, np.maximum, np.minimum, np.fmax, np.fmin, np.less, np.less_equal, np.greater, np.greater_equal, np.equal,
+                np.not_equal, np.logaddexp, np.hypot, np.arctan2, np.power, functions.select}
+"""Functions whose operands are all taken to one dtype."""
+
 BY_KEYWORD = {np.maximum, np.minimum}
 """Ufuncs that deprecate ``out`` by position, which is the quicker way."""
 
@@ -92,6 +96,7 @@ class Schedule:
         s, program = self.storage, self.program
         raw = np.empty(s.size + ALIGNMENT, np.uint8)
         memory = raw[-raw.ctypes.data % ALIGNMENT:]
+        made: dict[Any, np.ndarray] = {}
         values: dict[int, Any] = dict(enumerate(program.captured, len(program.inputs)))
         for i, array in values.items():
             space[f"c{i}"] = array
@@ -99,7 +104,10 @@ class Schedule:
             if i in self.hidden:
                 continue
             if s.kind[i] == "buffer":
-                values[i] = space[f"b{i}"] = placed(memory, s.offset[i], row.out.shape, row.out.dtype)
+                key = (s.offset[i], row.out.shape, row.out.dtype)
+                if key not in made:  # NumPy asks whether two objects overlap, but not of one
+                    made[key] = placed(memory, *key)
+                values[i] = space[f"b{i}"] = made[key]
             elif s.kind[i] == "view" and s.static[i]:
                 values[i] = space[f"v{i}"] = row.function(values[row.args[0].index], *row.args[1:])
         for tiles in self.tiles:
@@ -220,9 +228,11 @@ class Schedule:
         if f is np.matmul:
             return [f"{name(np.dot if self._is_plain_product(row) else np.matmul)}({args[0]}, {args[1]}, {out})"]
         if f is functions.select:
-            copyto = name(np.copyto)
-            first = [] if args[2] == out else [f"{copyto}({out}, {args[2]})"]
-            return [*first, f"{copyto}({out}, {args[1]}, where={args[0]})"]
+            first = [] if args[2] == out else [f"{name(np.copyto)}({out}, {self._operand(row.args[2], row) or args[2]})"]
+            if self._is_full(row.args[0], row.out.shape) and (number := self._operand(row.args[1], row)
+                                                              or (args[1] if self._is_full(row.args[1], *row.out[:2]) else None)):
+                return [*first, f"{name(np.putmask)}({out}, {args[0]}, {number})"]  # half of copyto's time
+            return [*first, f"{name(np.copyto)}({out}, {args[1]}, where={args[0]})"]
         if f is functions.cast:
             return [f"{name(np.copyto)}({out}, {args[0]}, casting='unsafe')"]
         if f is functions.convert:
@@ -242,14 +252,19 @@ class Schedule:
         return [self.call(name(f), row.args, row.kwargs)[:-1] + f", out={out})"]
 
     def _operand(self, a: Any, row: Row) -> str | None:
-        """A number that meets arrays, as an array of shape () in their dtype: half of the call's time."""
-        if type(a) not in (int, float) or row.kwargs or row.out.dtype.kind != "f":
+        """A number that meets arrays of floats, as an array of shape () in their dtype: half of the call's time."""
+        if type(a) not in (int, float) or row.kwargs or row.function not in OF_ONE_DTYPE:
             return None
-        dtypes = {self.program.spec(b.index).dtype for b in row.args if type(b) is Var
-                  and self.program.spec(b.index).kind != "number"}
-        if dtypes != {row.out.dtype} or row.function not in SYMBOLS:
+        operands = row.args[1:] if row.function is functions.select else row.args
+        dtypes = {self._spec(b).dtype for b in operands if not isinstance(b, (int, float))
+                  and not (type(b) is Var and self.program.spec(b.index).kind == "number")} or {row.out.dtype}
+        if len(dtypes) != 1 or (dtype := dtypes.pop()).kind != "f" or abs(a) > np.finfo(dtype).max:
             return None
-        return self.names.constant(_number(a, row.out.dtype))
+        return self.names.constant(_number(a, dtype))
+
+    def _is_full(self, x: Any, shape: tuple[int, ...], dtype: Any = None) -> bool:
+        """Whether an operand has a shape, and a dtype if one is given, without broadcasting."""
+        return (type(x) is Var or isinstance(x, np.ndarray)) and self._shape(x) == shape and dtype in (None, self._spec(x).dtype)
 
     def _is_plain_product(self, row: Row) -> bool:
         """Whether ``dot`` can take the place of matmul: matrices and vectors of one dtype."""

@@ -122,7 +122,7 @@ class Report:
         yield "results", self._results()
         yield "donated", self._donations()
         yield "operations", f"{self.flops:,}" + (f", not counted: {_counts(self.not_counted)}" if self.not_counted else "")
-        yield "bytes moved", f"{self.moved_bytes:,}, at least; {self.intensity:.2g} operations for each"
+        yield "bytes moved", f"{self.moved_bytes:,}, at least; {self.intensity:,.2f} operations for each"
         yield "opaque", f"{_counts(self.opaque)}: new arrays at each run" if self.opaque else "none"
 
     def _results(self) -> str:

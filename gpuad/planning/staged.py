@@ -38,6 +38,7 @@ class Recorder:
         self.constants: list[np.ndarray] = []  # as they were met: the same at every trace, or they are no constants
         self.marks: dict[int, int] = {}  # what was in them when they were met first
         self.lock = threading.Lock()
+        self.refusal: PlanError | None = None
         self.errors = np.geterr()
         self.closed = False
 
@@ -209,13 +210,17 @@ class StagedArray:
     # ---- what would freeze a value
 
     def _refuse(self, what: str) -> NoReturn:
-        raise PlanError(f"{what} of an array in a plan (shape {self.shape}, {self.dtype}). {STEERING}")
+        self._raise(f"{what} of an array in a plan (shape {self.shape}, {self.dtype}). {STEERING}")
+
+    def _raise(self, message: str) -> NoReturn:
+        self.recorder.refusal = error = PlanError(message)  # NumPy may raise an error of its own in its place
+        raise error
 
     def __bool__(self) -> bool:
         self._refuse("bool(), as in if, while, and, or, not, assert,")
 
     def __index__(self) -> int:  # noqa: PLE0305 (it raises)
-        self._refuse("use as an integer (range(n), an axis, a shape, an index of a list or of a plain array, where numpy.take(x, i, "
+        self._refuse("use as an integer (range(n), an axis, a shape, an index of a list or of a plain array, where ad.numpy.take(x, i, "
                      "axis=0) does it)")
 
     def __int__(self) -> int:
@@ -234,10 +239,10 @@ class StagedArray:
         self._refuse(".tolist()")
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise PlanError(
+        self._raise(
             f"conversion to a NumPy array (numpy.array, asarray, full, assignment into an ndarray, an index of a plain array) of an "
             f"array in a plan (shape {self.shape}, {self.dtype}): its value would be frozen. Build arrays with numpy.stack, concatenate "
-            "or ad.numpy.array; write numpy.take(x, i, axis=0) for x[i]; make a function that is not NumPy's a node with ad.primitive, "
+            "or ad.numpy.array; write ad.numpy.take(x, i, axis=0) for x[i]; make a function that is not NumPy's a node with ad.primitive, "
             "or leave it out of the planned function")
 
     def __setitem__(self, _key: Any, _value: Any) -> NoReturn:
@@ -269,6 +274,8 @@ class StagedArray:
         name = f"{function.__module__}.{function.__name__}"
         if function in VALUE_SHAPED:
             raise PlanError(f"{name}: the shape of its result depends on values, and a plan's shapes are fixed. {STEERING}")
+        if function in (np.histogram, np.histogram_bin_edges) and isinstance(kwargs.get("bins", args[1:] and args[1]), str):
+            raise PlanError(f"{name} with bins by a rule: their number depends on values. Give the number of bins. {STEERING}")
         if function in KNOWN:
             return function(*_values(args), **_values(kwargs))
         if function in IN_PLACE:
@@ -276,7 +283,8 @@ class StagedArray:
                             "new array instead, with numpy.where, concatenate or stack")
         if kwargs.get("out") is not None:
             _refuse_out(function, kwargs["out"])
-        _refuse_settings(function, name, args, kwargs)
+        if len(args) > 1 or kwargs:
+            _refuse_settings(function, name, args, kwargs)
         implementation = DECOMPOSED.get(function)
         if implementation is not None and (function in FOR_ALL_DTYPES or _floating(args)):
             return implementation(*args, **kwargs)
@@ -508,17 +516,23 @@ def _where(condition: Any, *branches: Any) -> Any:
     return _recorder(condition, branches).call(functions.select, condition, *branches)
 
 
+def _numpys(a: Any) -> Any:
+    """Numbers of Python's as arrays; NumPy's scalars stay."""
+    return a if hasattr(a.value, "dtype") else a.as_array()
+
+
 def _reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
     del copy
     shape = newshape if shape is None else shape
     if order != "C":
         return np.transpose(np.reshape(np.transpose(a), tuple(np.empty(a.shape).reshape(shape).shape)[::-1]))
+    a = _numpys(a)
     target = np.broadcast_to(False, a.shape).reshape(shape).shape
     return a if target == a.shape else a.recorder.call(functions.reshape, a.as_array(), target)
 
 
 def _transpose(a: Any, axes: Any = None) -> Any:
-    n = a.ndim
+    a, n = _numpys(a), a.ndim
     axes = tuple(range(n))[::-1] if axes is None else normalize_axis_tuple(axes, n)
     return a if axes == tuple(range(n)) else a.recorder.call(functions.transpose, a, axes)
 
@@ -526,7 +540,7 @@ def _transpose(a: Any, axes: Any = None) -> Any:
 def _broadcast(array: Any, shape: Any, subok: bool = False) -> Any:
     del subok
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    return array if shape == array.shape else array.recorder.call(functions.broadcast, array, shape)
+    return array if shape == array.shape and not array.is_number else array.recorder.call(functions.broadcast, array, shape)
 
 
 def _concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
@@ -540,7 +554,7 @@ DIRECT: dict[Any, Callable[..., Any]] = {
     np.max: _reduction(np.maximum, np.max), np.min: _reduction(np.minimum, np.min),
     np.any: _logical(np.logical_or, np.any), np.all: _logical(np.logical_and, np.all),
     np.where: _where, np.reshape: _reshape, np.transpose: _transpose, np.broadcast_to: _broadcast,
-    np.concatenate: _concatenate, np.copy: lambda a, *_args, **_kwargs: a,
+    np.concatenate: _concatenate, np.copy: lambda a, *_args, **_kwargs: a.as_array(),
     np.astype: lambda x, dtype, **options: x.astype(dtype, **options),
     np.real: lambda val: val.real, np.imag: lambda val: val.imag,
 }
@@ -571,8 +585,6 @@ SETTINGS = set("""axis axes axis1 axis2 axisa axisb axisc shape newshape num n N
 
 
 def _refuse_settings(function: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    if not any(_staged(a) is not None for a in args[1:]) and not kwargs:
-        return
     try:
         given = signature(function).bind(*args, **kwargs).arguments
     except (TypeError, ValueError):  # a function without a signature, or a call that NumPy will refuse
@@ -601,9 +613,19 @@ class StagedGenerator:
         self.value, self.recorder, self.index = generator, recorder, index
 
     def __getattr__(self, name: str) -> Any:
-        if not callable(getattr(self.value, name)):
-            raise PlanError(f"attribute {name} of a random generator in a plan: only its methods can be recorded")
-        return lambda *args, **kwargs: self.recorder.call(draw, self, name, *args, ordered=True, **kwargs)
+        if not callable(getattr(self.value, name)) or name in ("shuffle", "spawn", "seed", "set_state", "get_state"):
+            raise PlanError(f"{name} of a random generator in a plan: only draws can be recorded (permutation instead of shuffle)")
+
+        def record(*args: Any, **kwargs: Any) -> Any:
+            if kwargs.get("out") is not None:
+                _refuse_out(getattr(self.value, name), kwargs["out"])
+            function = getattr(self.value, name)
+            _refuse_settings(function, name, args, kwargs)
+            if name in ("rand", "randn", "tomaxint", "bytes") and (found := _staged(args)) is not None:
+                found._refuse(f"size of a draw ({name})")
+            return self.recorder.call(draw, self, name, *args, ordered=True, **kwargs)
+
+        return record
 
 
 def draw(generator: Any, method: str, *args: Any, **kwargs: Any) -> Any:

@@ -230,8 +230,12 @@ class Tiles:
     def _scratch_tiles(self) -> list[list[np.ndarray]]:
         raw = np.empty(self._scratch_size + ALIGNMENT, np.uint8)
         memory = raw[-raw.ctypes.data % ALIGNMENT:]
-        return [[placed(memory, offset, (hi - lo, *shape), dtype) for lo, hi in self.node.bounds]
-                for offset, shape, dtype in self._scratch.values()]
+        made: dict[Any, list[np.ndarray]] = {}  # NumPy asks whether two objects overlap, but not of one
+        for place in self._scratch.values():
+            if place not in made:
+                offset, shape, dtype = place
+                made[place] = [placed(memory, offset, (hi - lo, *shape), dtype) for lo, hi in self.node.bounds]
+        return [made[place] for place in self._scratch.values()]
 
     @property
     def scratch_bytes(self) -> int:

@@ -31,7 +31,7 @@ def trace(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[[Seque
     first, out = _record(f, leaves, rebuild)
     second, again = _record(f, leaves, rebuild)
     flat, tree = optree.tree_flatten(out)
-    _require_same(first, flat, second, optree.tree_leaves(again), name)
+    _require_same(first, flat, second, *optree.tree_flatten(again), tree, name)
     return _program(first, second, flat, name), tree
 
 
@@ -48,18 +48,20 @@ def _record(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[...,
     try:
         with borrowing():
             out = f(*args, **kwargs)
-    except BaseException:
+    except BaseException as error:
         recorder.closed = True
+        if isinstance(error, (TypeError, ValueError)) and not isinstance(error, PlanError) and recorder.refusal is not None:
+            raise recorder.refusal from error
         raise
     recorder.close()
     return recorder, out
 
 
-def _require_same(a: Recorder, out_a: list[Any], b: Recorder, out_b: list[Any], name: str) -> None:
+def _require_same(a: Recorder, out_a: list[Any], b: Recorder, out_b: list[Any], tree_b: Any, tree_a: Any, name: str) -> None:
     """Raise unless two tracing runs gave one program."""
     advice = ("A plan would freeze it. Pass what changes from call to call (a random generator, a time, a counter, data) as an "
               "argument of the planned function; plan() runs the function twice to find out")
-    if len(a.rows) != len(b.rows) or len(out_a) != len(out_b):
+    if len(a.rows) != len(b.rows) or len(a.constants) != len(b.constants):
         raise PlanError(f"plan({name}): the function made {len(a.rows)} rows when it was traced, and {len(b.rows)} when it was traced "
                         f"again. {advice}")
     for one, two in zip(a.rows, b.rows, strict=True):
@@ -69,6 +71,12 @@ def _require_same(a: Recorder, out_a: list[Any], b: Recorder, out_b: list[Any], 
         if not same((one.args, one.kwargs), (two.args, two.kwargs)):
             raise PlanError(f"plan({name}): a constant argument of {name_of(one.function)} had another value when the function was "
                             f"traced again. {advice}")
+    if tree_a != tree_b:
+        raise PlanError(f"plan({name}): the function gave {tree_a} when it was traced, and {tree_b} when it was traced again. {advice}")
+    for x, y in zip(a.constants, b.constants, strict=True):
+        if a.marks[id(x)] != b.marks[id(y)]:
+            raise PlanError(f"plan({name}): an array of shape {x.shape} that the function reads had other entries when it was traced "
+                            f"again. {advice}")
     for x, y in zip(out_a, out_b, strict=True):
         if isinstance(x, StagedArray) != isinstance(y, StagedArray) or not (isinstance(x, StagedArray) or same(x, y)):
             raise PlanError(f"plan({name}): a result that does not depend on the arguments had another value when the function was "

@@ -6,13 +6,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gpuad.planning.passes import chains, constants, dead, equal, outer, reductions, scalars, slices, views
+from gpuad.planning.passes import (
+    chains,
+    columns,
+    constants,
+    dead,
+    equal,
+    expansions,
+    factors,
+    outer,
+    reductions,
+    scalars,
+    scatters,
+    slices,
+    views,
+)
 from gpuad.planning.passes.rewriting import rewrite
 from gpuad.planning.program import Program
 
 Pass = Callable[[Program], Program]
 
-RULES = {"constants": constants.rule, "scalars": scalars.rule, "views": views.rule, "slices": slices.rule}
+RULES = {"constants": constants.rule, "scalars": scalars.rule, "factors": factors.rule, "views": views.rule,
+         "slices": slices.rule, "expansions": expansions.rule, "columns": columns.rule}
 
 ROUNDS = 12
 """A bound that no program is known to reach."""
@@ -26,7 +41,7 @@ def simpler(program: Program) -> Program:
 SIMPLER: tuple[Pass, ...] = (equal.equal, simpler, dead.dead)
 """Passes that leave every entry of the results to the same operations, to rounding, and only drop rows."""
 
-CHEAPER: tuple[Pass, ...] = (outer.outer, reductions.reductions, chains.chains)
+CHEAPER: tuple[Pass, ...] = (slices.products, outer.outer, scatters.scatters, reductions.reductions, chains.chains)
 """Passes that sum and multiply in another order."""
 
 

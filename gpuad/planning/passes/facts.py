@@ -1,6 +1,8 @@
 """What passes ask about rows, arguments and constants."""
 from __future__ import annotations
 
+import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,6 +61,26 @@ def is_float(dtype: Any) -> bool:
 def is_inexact(dtype: Any) -> bool:
     """Whether a dtype is float32, float64, complex64 or complex128."""
     return dtype is not None and dtype.char in "fdFD" and dtype.isnative
+
+
+def is_normal(c: Any, dtype: np.dtype) -> bool:
+    """Whether a dtype is float or complex, and a number neither zero nor infinite nor subnormal in it."""
+    if not is_inexact(dtype):
+        return False
+    least, most = _limits(dtype.char)
+    return least <= math.hypot(c.real, c.imag) <= most
+
+
+@cache
+def _limits(char: str) -> tuple[float, float]:
+    """The least and the greatest normal number of a dtype."""
+    info = np.finfo(char)
+    return float(info.tiny), float(info.max)
+
+
+def has_dtype(x: Any, dtype: np.dtype, new: Builder) -> bool:
+    """Whether x is a variable of a dtype that Python's numbers do not change."""
+    return type(x) is Var and new.spec(x.index).kind != "number" and new.spec(x.index).dtype == dtype
 
 
 def is_product(row: Row | None) -> bool:
