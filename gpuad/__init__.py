@@ -4,7 +4,8 @@ from gpuad import operators as _operators  # noqa: F401  (attaches the operators
 from gpuad import primitives as _primitives  # noqa: F401
 from gpuad.custom import primitive
 from gpuad.dual import Dual
-from gpuad.errors import ArrayConversionError, LeakedTraceError, NotDifferentiableError
+from gpuad.errors import ArrayConversionError, LeakedTraceError, NotDifferentiableError, PlanError
+from gpuad.planning import plan
 from gpuad.testing import check_grads
 from gpuad.transforms import (
     elementwise_grad,
@@ -23,6 +24,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "linearize", "elementwise_grad", "stop_gradient",
-    "primitive", "check_grads", "Dual", "numpy", "cupy",
-    "ArrayConversionError", "LeakedTraceError", "NotDifferentiableError",
+    "plan", "primitive", "check_grads", "Dual", "numpy", "cupy",
+    "ArrayConversionError", "LeakedTraceError", "NotDifferentiableError", "PlanError",
 ]

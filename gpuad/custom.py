@@ -63,6 +63,8 @@ class UserPrimitive(Primitive):
     def __init__(self, name: str, f: Function, differential: Function | None):
         super().__init__(name, f)
         self.differential = differential
+        self.row = lambda *args, **kwargs: self._evaluate(tuple(map(_copied, args)), kwargs)  # in a plan, at each run
+        self.row.__name__ = name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """f(*args, **kwargs); where arguments are traced, its results are rows of their program."""
@@ -70,7 +72,7 @@ class UserPrimitive(Primitive):
         program, values, parents, _ = enter(args)
         if program is None:
             staged = stand_in((args, kwargs))
-            return self._evaluate(args, kwargs) if staged is None else staged._record(self.run, *args, ordered=True, **kwargs)
+            return self._evaluate(args, kwargs) if staged is None else staged._record(self.row, *args, ordered=True, **kwargs)
         if self.differential is None:
             raise NotDifferentiableError(
                 f"{self.name} has no differential, so it does not take traced arrays: state one, ad.primitive({self.name}, "
@@ -98,10 +100,6 @@ class UserPrimitive(Primitive):
         if any(type(x) is TracedArray for x in leaves):
             raise TypeError(f"{self.name}: expected traced arrays as positional arguments, got one inside a container or by "
                             "keyword; pass it by position, a container's entries one by one")
-
-    def run(self, *args: Any, **kwargs: Any) -> Any:
-        """f(*args, **kwargs) in a plan, which calls it anew at each run."""
-        return self._evaluate(tuple(map(_copied, args)), kwargs)
 
     def _evaluate(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         y = self.fun(*args, **kwargs)

@@ -43,11 +43,13 @@ class Namespace:
 
 def _traceable(function: Callable[..., Any], implementation: Callable[..., Any] | None, name: str) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        if any_traced(args, kwargs):
-            if implementation is None:
-                raise refuse(name)
-            return implementation(*args, **kwargs)
-        return function(*args, **kwargs)
+        if (found := stand_in(args if not kwargs else (args, kwargs))) is None:
+            return function(*args, **kwargs)
+        if not any_traced(args, kwargs):
+            return found.__array_function__(function, (), args, kwargs)  # NumPy itself would not look at all arguments
+        if implementation is None:
+            raise refuse(name)
+        return implementation(*args, **kwargs)
 
     return wraps(function)(call) if hasattr(function, "__name__") else call
 

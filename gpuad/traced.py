@@ -136,13 +136,17 @@ def stand_in(tree: Any) -> Any:
     """Some object that stands in for an array in a list or tuple of arguments, or in the values of a dictionary; None where all
     are plain.
     """
-    if type(tree) in STAND_INS:
+    kind = type(tree)
+    if kind in STAND_INS:
         return tree
-    if isinstance(tree, dict):
+    if kind is dict:
         tree = tree.values()
     elif not isinstance(tree, (list, tuple)):
         return None
-    return next((found for part in tree if (found := stand_in(part)) is not None), None)
+    for part in tree:
+        if (found := stand_in(part)) is not None:
+            return found
+    return None
 
 
 def stands_for_number(x: Any) -> bool:

@@ -27,7 +27,7 @@ WORK = 4e10
 CENTRAL_BOUND, DOUBLE_BOUND, SINGLE_BOUND = 1e-6, 1e-12, 1e-5
 CENTRAL, ASSEMBLED = "central differences", "the assembled sparse system (SciPy)"
 BY_HAND, BY_HAND_IN_DOUBLE = "the hand-written pass", "the hand-written pass in float64"
-ON_CPU = "gpuad on the CPU"
+ON_CPU = "gpuad on the CPU, eager"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def largest_relative_difference(a: np.ndarray, b: np.ndarray) -> float:
 
 def gradient(at: Point, device: Device, function: Callable[..., Any] | None = None) -> np.ndarray:
     """The flat gradient at a point, computed on a device: gpuad's, or that of another function."""
-    function = function or ad.value_and_grad(network.loss)
+    function = function or device.function(ad.value_and_grad(network.loss), static_argnums=3)
     return flatten(function(*at.on(device))[1])
 
 

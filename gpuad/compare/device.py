@@ -1,4 +1,4 @@
-"""A device to train on: the host, or the GPU through CuPy."""
+"""Where and how to train: on the host as it is, on the host in a plan, or on the GPU through CuPy."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,23 +8,30 @@ from typing import Any
 import numpy as np
 import optree
 
-from gpuad.compare.options import require_gpu
+import gpuad as ad
+from gpuad.compare.options import Options, require_gpu
 from linalg import arrays
 
 
 @dataclass(frozen=True)
 class Device:
-    """A name for the table, and ``put(array)``, which places a host array there."""
+    """A name for the table, ``put(array)``, which places a host array there, and whether functions are planned."""
 
     name: str
     put: Callable[[np.ndarray], Any]
+    planned: bool = False
 
     def place(self, tree: Any) -> Any:
         """A copy on this device of every array in a pytree."""
         return optree.tree_map(self.put, tree)
 
+    def function(self, f: Callable[..., Any], **plan: Any) -> Callable[..., Any]:
+        """f as it is run here: itself, or ``ad.plan(f, **plan)``."""
+        return ad.plan(f, **plan) if self.planned else f
+
 
 CPU = Device("CPU", np.array)
+PLAN = Device("CPU plan", np.array, planned=True)
 
 
 def gpu() -> Device:
@@ -34,12 +41,17 @@ def gpu() -> Device:
 
 
 def chosen(device: str) -> list[Device]:
-    """Devices to compare: ``cpu``, ``gpu``, or with ``auto`` the CPU and, where there is one, the GPU."""
-    if device == "cpu":
-        return [CPU]
-    if device == "auto" and arrays.gpu_unavailable_reason() is not None:
-        return [CPU]
-    return [gpu()] if device == "gpu" else [CPU, gpu()]
+    """Devices to compare: ``cpu``, eager and in a plan, ``gpu``, or with ``auto`` the CPU and, where there is one, the GPU."""
+    if device == "gpu":
+        return [gpu()]
+    if device == "cpu" or arrays.gpu_unavailable_reason() is not None:
+        return [CPU, PLAN]
+    return [CPU, PLAN, gpu()]
+
+
+def trained(options: Options, devices: list[Device]) -> list[Device]:
+    """Those to train on: on the CPU in a plan, or with ``eager`` without one."""
+    return [device for device in devices if device is not (PLAN if options.eager else CPU)]
 
 
 def host(tree: Any, dtype: str | None = None) -> Any:

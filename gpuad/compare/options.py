@@ -31,6 +31,7 @@ class Options:
     seed: int = 0
     dtype: str = "float32"
     device: str = "auto"
+    eager: bool = False
     output: Path = Path("out")
     progress: bool = True
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gpuad.compare.check import STEP, Check, Point, count
-from gpuad.compare.device import Device
+from gpuad.compare.device import CPU, Device
 from gpuad.compare.options import Options
 from gpuad.compare.timing import Timing
 from gpuad.compare.train import Training
@@ -90,7 +90,7 @@ def _about_differences(report):
 def _about_times(report):
     options, machine = report.options, report.machine
     rounds = min(timing.rounds for timing in report.timings)
-    return (f"Time: median of {rounds} rounds, the two in turns; {options.dtype}, batch {options.batch}; "
+    return (f"Time: median of {rounds} rounds, all in turns; {options.dtype}, batch {options.batch}; "
             f"{machine['blas']}, {_count(machine['threads'], 'thread')}.")
 
 
@@ -125,14 +125,18 @@ def _times(report):
     yield ("  gpuad", *(f"{t.gpuad * 1e6:,.0f} µs" for t in report.timings), "", "")
     yield ("  hand-written pass", *(f"{t.handwritten * 1e6:,.0f} µs" for t in report.timings), "", "")
     yield ("  gpuad / hand-written", *(f"{t.ratio:.2f}" for t in report.timings), "", "")
+    if (eager := next((t for t in report.timings if t.device == CPU.name), None)) is not None:
+        yield ("  eager on the CPU / gpuad", *(f"{eager.gpuad / t.gpuad:.2f}" for t in report.timings), "", "")
 
 
 def _training(report):
     goal = ("", "") if report.goal is None else (f"≥ {report.goal:.0%}", _mark(report.accuracy_holds))
     yield _heading(report, f"after {_count(report.options.epochs, 'epoch')} of training")
-    yield ("  test accuracy", *(f"{t.test_accuracy[-1]:.1%}" for t in report.trainings), *goal)
-    yield ("  test loss", *(f"{t.test_loss[-1]:.3g}" for t in report.trainings), "", "")
-    yield ("  training time", *(f"{t.seconds:.1f} s" for t in report.trainings), "", "")
+    trained = {t.device: t for t in report.trainings}
+    cells = [trained.get(device.name) for device in report.devices]
+    yield ("  test accuracy", *(f"{t.test_accuracy[-1]:.1%}" if t else "" for t in cells), *goal)
+    yield ("  test loss", *(f"{t.test_loss[-1]:.3g}" if t else "" for t in cells), "", "")
+    yield ("  training time", *(f"{t.seconds:.1f} s" if t else "" for t in cells), "", "")
 
 
 def _mark(holds):

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from gpuad import info
 from gpuad.compare import check, digits, picture, progress, timing
-from gpuad.compare.device import Device, chosen
+from gpuad.compare.device import Device, chosen, trained
 from gpuad.compare.options import OptionError, Options
 from gpuad.compare.report import Report, table, write_json
 from gpuad.compare.train import Training, train
@@ -20,11 +20,11 @@ def run(options: Options, console: Console) -> Report:
     data = digits.load(options.seed)
     at = check.point(options, data[0])
     with np.errstate(all="ignore"):  # a diverging training is reported by its loss, not by warnings
-        trainings = [_train(options, device, data, console) for device in devices]
+        trainings = [_train(options, device, data, console) for device in trained(options, devices)]
         with console.status("comparing gradients"):
             found = list(check.checks(options, at, devices))
         with console.status("timing gradients"):
-            timings = [timing.measure(options, device, data[0]) for device in devices]
+            timings = timing.measure(options, devices, data[0])
     entries = len(check.sample(at))
     report = Report(options, devices, at, entries, found, timings, trainings, machine(), _no_gpu(options))
     _deliver(report, console)

@@ -1,4 +1,4 @@
-"""Time of one loss and gradient, gpuad's and by hand, taken in turns so that both meet the same machine."""
+"""Time of one loss and gradient, gpuad's and by hand, taken in turns so that all meet the same machine."""
 from __future__ import annotations
 
 import time
@@ -32,21 +32,27 @@ class Timing:
         return self.gpuad / self.handwritten
 
 
-def measure(options: Options, device: Device, digits: Digits,
-            rounds: int = ROUNDS, budget: float = BUDGET) -> Timing:
-    """Alternate the two on one batch, for ``rounds`` rounds or ``budget`` seconds, whichever ends first."""
+def measure(options: Options, devices: list[Device], digits: Digits,
+            rounds: int = ROUNDS, budget: float = BUDGET) -> list[Timing]:
+    """Alternate all of them on one batch, for ``rounds`` rounds or ``budget`` seconds, whichever ends first."""
+    rivals = [rival for device in devices for rival in _rivals(options, device, digits)]
+    for _ in range(WARM_UP):
+        [seconds(*rival) for rival in rivals]
+    end = time.perf_counter() + budget
+    times = [[seconds(*rival) for rival in rivals]]
+    while len(times) < rounds and time.perf_counter() < end:
+        times.append([seconds(*rival) for rival in rivals])
+    medians = np.median(times, axis=0).reshape(-1, 2).tolist()
+    return [Timing(device.name, ours, by_hand, len(times)) for device, (ours, by_hand) in zip(devices, medians, strict=True)]
+
+
+def _rivals(options: Options, device: Device, digits: Digits) -> list[tuple[Callable, tuple]]:
+    """gpuad's function and the hand-written one, with their arguments."""
     part = digits[:options.batch].astype(options.dtype).map(device.put)
     params = device.place(network.initialise(options.widths, options.seed, options.dtype))
     arguments = params, part.images, part.targets, options.activation
-    rivals = ad.value_and_grad(network.loss), handwritten.value_and_gradient
-    for _ in range(WARM_UP):
-        [seconds(rival, arguments) for rival in rivals]
-    end = time.perf_counter() + budget
-    times = [[seconds(rival, arguments) for rival in rivals]]
-    while len(times) < rounds and time.perf_counter() < end:
-        times.append([seconds(rival, arguments) for rival in rivals])
-    ours, theirs = np.median(times, axis=0).tolist()
-    return Timing(device.name, ours, theirs, len(times))
+    ours = device.function(ad.value_and_grad(network.loss), static_argnums=3)
+    return [(ours, arguments), (handwritten.value_and_gradient, arguments)]
 
 
 def seconds(function: Callable, arguments: tuple) -> float:

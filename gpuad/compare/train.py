@@ -5,8 +5,10 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import optree
 
 import gpuad as ad
 from gpuad.compare import network
@@ -16,25 +18,27 @@ from gpuad.compare.network import Array, Params
 from gpuad.compare.options import Options
 from linalg import arrays
 
+DECAY, EPSILON = (0.9, 0.999), 1e-8
+State = tuple[Params, Params, Params]
+"""Parameters, and running means of their gradient and of its square."""
 
-class Adam:
-    """Adam (Kingma & Ba, 2015, algorithm 1), on parameters that it changes in place."""
 
-    def __init__(self, params: Params, decay: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
-        self.leaves = network.leaves(params)
-        self.mean = [0 * x for x in self.leaves]
-        self.square = [0 * x for x in self.leaves]
-        self.decay, self.epsilon, self.steps = decay, epsilon, 0
+def step(state: State, images: Array, targets: Array, rate: float, bias: tuple[float, float],
+         activation: str) -> tuple[State, Array]:
+    """One step of Adam (Kingma & Ba, 2015, algorithm 1): the new state, and the loss before.
 
-    def step(self, gradient: Params, rate: float) -> None:
-        """Move every parameter against its gradient by about ``rate``."""
-        self.steps += 1
-        first, second = (1 - decay**self.steps for decay in self.decay)
-        slopes = network.leaves(gradient)
-        for x, g, mean, square in zip(self.leaves, slopes, self.mean, self.square, strict=True):
-            mean += (1 - self.decay[0]) * (g - mean)
-            square += (1 - self.decay[1]) * (g * g - square)
-            x -= rate / first * mean / (np.sqrt(square / second) + self.epsilon)
+    ``bias`` is the weight that the running means have gathered so far, 1 − decay^t.
+    """
+    params, mean, square = state
+    value, gradient = ad.value_and_grad(network.loss)(params, images, targets, activation)
+    mean = _each(lambda m, g: m + (1 - DECAY[0]) * (g - m), mean, gradient)
+    square = _each(lambda s, g: s + (1 - DECAY[1]) * (g * g - s), square, gradient)
+    params = _each(lambda x, m, s: x - rate / bias[0] * m / (np.sqrt(s / bias[1]) + EPSILON), params, mean, square)
+    return (params, mean, square), value
+
+
+def _each(f: Callable[..., Array], *trees: Any) -> Any:
+    return optree.tree_map(f, *trees)
 
 
 @dataclass
@@ -54,28 +58,33 @@ def train(options: Options, device: Device, digits: tuple[Digits, Digits],
     """Train on one device; every device sees the same initial parameters and the same batches."""
     training_set, test_set = (part.astype(options.dtype).map(device.put) for part in digits)
     params = device.place(network.initialise(options.widths, options.seed, options.dtype))
-    result, adam = Training(device.name, params), Adam(params)
+    state = (params, _each(lambda x: 0 * x, params), _each(lambda x: 0 * x, params))
+    result = Training(device.name, params)
+    advance = device.function(step, static_argnums=5, donate=0)
     random = np.random.default_rng(options.seed)
     start = time.perf_counter()
     for _ in range(options.epochs):
-        _epoch(options, result, adam, training_set, device.put(random.permutation(len(training_set))))
+        order = device.put(random.permutation(len(training_set)))
+        state = _epoch(options, result, advance, state, training_set, order)
+        result.params = state[0]
         _test(options, result, test_set)
         report(result)
     result.seconds = time.perf_counter() - start
-    result.params = [tuple(arrays.to_host(x) for x in layer) for layer in params]
+    result.params = [tuple(arrays.to_host(x) for x in layer) for layer in result.params]
     return result
 
 
-def _epoch(options: Options, result: Training, adam: Adam, digits: Digits, order: Array) -> None:
-    gradient = ad.value_and_grad(network.loss)
+def _epoch(options: Options, result: Training, advance: Callable[..., Any], state: State, digits: Digits, order: Array) -> State:
     losses: list[Array] = []
     for start in range(0, len(order), options.batch):
         part = digits[order[start:start + options.batch]]
-        value, slope = gradient(result.params, part.images, part.targets, options.activation)
-        adam.step(slope, _rate(options, adam.steps, len(order)))
+        count = len(result.batch_loss) + len(losses) + 1
+        bias = (1 - DECAY[0]**count, 1 - DECAY[1]**count)
+        state, value = advance(state, part.images, part.targets, _rate(options, count, len(order)), bias, options.activation)
         losses.append(value)
     # Once an epoch, since each transfer waits for the device.
     result.batch_loss += [float(arrays.to_host(value)) for value in losses]
+    return state
 
 
 def _rate(options: Options, step: int, images: int) -> float:

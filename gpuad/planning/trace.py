@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import optree
 
 from gpuad.errors import PlanError
-from gpuad.planning.program import Program, Row, Var, name_of, spec_of, substitute
-from gpuad.planning.staged import Recorder, StagedArray, StagedGenerator
+from gpuad.planning.generators import StagedGenerator
+from gpuad.planning.program import Program, Var, name_of, spec_of, substitute
+from gpuad.planning.staged import Recorder, StagedArray
 from gpuad.traced import TracedArray
 from linalg.arrays import borrowing, is_array
 
@@ -62,25 +64,26 @@ def _require_same(a: Recorder, out_a: list[Any], b: Recorder, out_b: list[Any], 
     advice = ("A plan would freeze it. Pass what changes from call to call (a random generator, a time, a counter, data) as an "
               "argument of the planned function; plan() runs the function twice to find out")
     if len(a.rows) != len(b.rows) or len(a.constants) != len(b.constants):
-        raise PlanError(f"plan({name}): the function made {len(a.rows)} rows when it was traced, and {len(b.rows)} when it was traced "
-                        f"again. {advice}")
+        raise PlanError(f"plan({name}): the function made {len(a.rows)} rows when it was traced, and {len(b.rows)} when it was "
+                        f"traced again. {advice}")
     for one, two in zip(a.rows, b.rows, strict=True):
         if name_of(one.function) != name_of(two.function) or one.out != two.out:
             raise PlanError(f"plan({name}): the function called {name_of(one.function)} when it was traced, and "
                             f"{name_of(two.function)} when it was traced again. {advice}")
         if not same((one.args, one.kwargs), (two.args, two.kwargs)):
-            raise PlanError(f"plan({name}): a constant argument of {name_of(one.function)} had another value when the function was "
-                            f"traced again. {advice}")
+            raise PlanError(f"plan({name}): a constant argument of {name_of(one.function)} had another value when the function "
+                            f"was traced again. {advice}")
     if tree_a != tree_b:
-        raise PlanError(f"plan({name}): the function gave {tree_a} when it was traced, and {tree_b} when it was traced again. {advice}")
+        raise PlanError(f"plan({name}): the function gave {tree_a} when it was traced, and {tree_b} when it was traced again. "
+                        f"{advice}")
     for x, y in zip(a.constants, b.constants, strict=True):
         if a.marks[id(x)] != b.marks[id(y)]:
-            raise PlanError(f"plan({name}): an array of shape {x.shape} that the function reads had other entries when it was traced "
-                            f"again. {advice}")
+            raise PlanError(f"plan({name}): an array of shape {x.shape} that the function reads had other entries when it was "
+                            f"traced again. {advice}")
     for x, y in zip(out_a, out_b, strict=True):
         if isinstance(x, StagedArray) != isinstance(y, StagedArray) or not (isinstance(x, StagedArray) or same(x, y)):
-            raise PlanError(f"plan({name}): a result that does not depend on the arguments had another value when the function was "
-                            f"traced again. {advice}")
+            raise PlanError(f"plan({name}): a result that does not depend on the arguments had another value when the function "
+                            f"was traced again. {advice}")
 
 
 def same(a: Any, b: Any) -> bool:
@@ -100,7 +103,7 @@ def same(a: Any, b: Any) -> bool:
             return False
         return bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
     if isinstance(a, (bool, int, float, complex, str, bytes)):
-        return a == b or (a != a and b != b)
+        return a == b or bool(isinstance(a, (float, complex)) and np.isnan(a) and np.isnan(b))
     return True
 
 
@@ -127,7 +130,7 @@ def _program(first: Recorder, second: Recorder, out: list[Any], name: str) -> Pr
             return slice(placed(tree.start), placed(tree.stop), placed(tree.step))
         return places.get(id(tree), tree) if isinstance(tree, np.ndarray) else tree
 
-    rows = tuple(Row(r.function, placed(substitute(r.args, names)), placed(substitute(r.kwargs, names)), r.out, r.ordered, r.errors)
+    rows = tuple(replace(r, args=placed(substitute(r.args, names)), kwargs=placed(substitute(r.kwargs, names)))
                  for r in first.rows)
     outputs = tuple(_output(x, first, names, places, name) for x in out)
     return Program(tuple(first.inputs), tuple(captured.values()), rows, outputs)
@@ -153,8 +156,8 @@ def _output(x: Any, recorder: Recorder, names: dict[int, Any], places: dict[int,
             raise PlanError(f"plan({name}): the function returned an array of another plan, which leaked out of its function")
         return names[x.index]
     if isinstance(x, TracedArray):
-        raise PlanError(f"plan({name}): the function returned a traced array that it reads from outside, where its derivative would be "
-                        "lost; pass it as an argument")
+        raise PlanError(f"plan({name}): the function returned a traced array that it reads from outside, where its derivative "
+                        "would be lost; pass it as an argument")
     if is_array(x) and not isinstance(x, np.generic):
         return places.get(id(x), x)
     return x

@@ -11,7 +11,7 @@ from gpuad.differential import linear
 from gpuad.dispatch import implements
 from gpuad.traced import TracedArray, raw
 from linalg import Broadcast, Gather, Permute, Reshape
-from linalg.arrays import is_array, is_cupy, namespace, size, snapshot, to_host
+from linalg.arrays import is_array, is_cupy, namespace, select, size, snapshot, to_host
 
 
 def refuse_options(name: str, **options: Any) -> None:
@@ -194,9 +194,9 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
     if indices.dtype == bool:  # numbers, not a mask
         indices = indices.astype(int)
     if axis is None:
-        return ravel(a)[_wrapped(indices, a.size, mode)]
+        return select(ravel(a), (_wrapped(indices, a.size, mode),))
     axis = normalize_axis_index(axis, a.ndim)
-    return a[(slice(None),) * axis + (_wrapped(indices, a.shape[axis], mode),)]
+    return select(a, (slice(None),) * axis + (_wrapped(indices, a.shape[axis], mode),))
 
 
 def _wrapped(indices: Any, n: int, mode: str) -> Any:
@@ -212,7 +212,7 @@ def _wrapped(indices: Any, n: int, mode: str) -> Any:
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """Entries matched by position along an axis."""
     if axis is None:
-        return ravel(arr)[indices]
+        return select(ravel(arr), (indices,))
     axis = normalize_axis_index(axis, arr.ndim)
     if indices.dtype.kind not in "iu":
         raise IndexError(f"take_along_axis expected indices that are integers, got {indices.dtype}")
@@ -223,7 +223,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
                                 tuple(1 if i == axis else n for i, n in enumerate(indices.shape)))
     grid = [xp.arange(n).reshape((-1,) + (1,) * (arr.ndim - 1 - i)) for i, n in enumerate(shape)]
     grid[axis] = indices
-    return np.broadcast_to(arr, tuple(arr.shape[i] if i == axis else n for i, n in enumerate(shape)))[tuple(grid)]
+    return select(np.broadcast_to(arr, tuple(arr.shape[i] if i == axis else n for i, n in enumerate(shape))), tuple(grid))
 
 
 @implements(np.flip)

@@ -39,14 +39,14 @@ def read_json(folder):
 
 # ---- compare
 
-@pytest.mark.parametrize("options", [(), ("--dtype", "float64"), ("--activation", "tanh", "--seed", 3)])
+@pytest.mark.parametrize("options", [(), ("--dtype", "float64"), ("--activation", "tanh", "--seed", 3), ("--eager",)])
 @pytest.mark.usefixtures("no_gpu")
 def test_compare_prints_the_table_and_writes_both_files(call, tmp_path, options):
     folder = tmp_path / "new" / "folder"
     status, out, _ = call(*TINY, *options, "--output", folder)
     assert status == 0, out
     for words in ("to central differences", "to the assembled sparse system", "the hand-written pass",
-                  "gpuad / hand-written", "test accuracy", "No GPU: none for this test", "max |a − b|"):
+                  "gpuad / hand-written", "CPU plan", "test accuracy", "No GPU: none for this test", "max |a − b|"):
         assert words in " ".join(out.split())
     assert (folder / "compare.png").read_bytes().startswith(b"\x89PNG")
     document = read_json(folder)
@@ -54,6 +54,7 @@ def test_compare_prints_the_table_and_writes_both_files(call, tmp_path, options)
     assert all(check["difference"] <= check["bound"] for check in document["checks"])
     assert {check["dtype"] for check in document["checks"]} == {"float64", document["options"]["dtype"]}
     assert len(document["training"][0]["test_loss"]) == 2
+    assert document["training"][0]["device"] == ("CPU" if "--eager" in options else "CPU plan")
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -61,7 +62,7 @@ def test_a_progress_bar_is_shown_unless_it_is_declined(call, tmp_path):
     _, with_bar, _ = call(*TINY[:-1], "--output", tmp_path)
     _, with_lines, _ = call(*TINY, "--output", tmp_path)
     assert "2/2 epochs" in with_bar
-    assert "CPU epoch 1/2" in with_lines and "2/2 epochs" not in with_lines
+    assert "CPU plan epoch 1/2" in with_lines and "2/2 epochs" not in with_lines
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -85,7 +86,7 @@ def test_compare_on_the_gpu(call, tmp_path):
     status, out, _ = call(*TINY, "--output", tmp_path)
     assert status == 0, out
     assert "float64 to gpuad on the CPU" in out and "float32 to gpuad on the CPU" in out
-    assert [training["device"] for training in read_json(tmp_path)["training"]] == ["CPU", "GPU"]
+    assert [training["device"] for training in read_json(tmp_path)["training"]] == ["CPU plan", "GPU"]
 
 
 @pytest.mark.gpu

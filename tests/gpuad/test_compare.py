@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 import gpuad as ad
 from gpuad.compare import check, device, digits, handwritten, network, picture, timing, train
 from gpuad.compare import report as reports
-from gpuad.compare.device import CPU
+from gpuad.compare.device import CPU, PLAN
 from gpuad.compare.options import ACTIVATIONS, OptionError, Options
 
 
@@ -70,8 +70,9 @@ def test_margins_are_distances_from_the_kink(data):
 @pytest.mark.parametrize("widths", [(64, 10), (64, 7, 10), (64, 7, 5, 6, 10)])
 def test_all_ways_to_the_gradient_agree(data, activation, widths):
     options = small(activation=activation, widths=widths, dtype="float32")
-    found = list(check.checks(options, check.point(options, data[0]), [CPU]))
-    assert [c.dtype for c in found] == ["float64"] * 3 + ["float32"] * 2
+    found = list(check.checks(options, check.point(options, data[0]), [CPU, PLAN]))
+    assert [c.dtype for c in found if c.device == "CPU"] == ["float64"] * 3 + ["float32"] * 2
+    assert [c.dtype for c in found if c.device == "CPU plan"] == ["float64"] * 4 + ["float32"] * 3
     for each in found:
         assert each.holds, each
 
@@ -133,29 +134,61 @@ def test_a_large_network_is_checked_on_fewer_images_and_a_sample_of_its_paramete
 
 # ---- training and timing
 
-def test_the_first_step_of_adam_is_the_learning_rate_against_the_sign():
-    params = [(np.array([[1.0, -2.0]]), np.array([0.0, 3.0]))]
-    train.Adam(params).step([(np.array([[0.3, -4.0]]), np.array([0.0, 1e3]))], rate=0.1)
-    np.testing.assert_allclose(check.flatten(params), [0.9, -1.9, 0.0, 2.9], rtol=1e-6)
+def test_the_first_step_of_adam_is_the_learning_rate_against_the_sign(data):
+    params = network.initialise((64, 7, 10), seed=0)
+    part = data[0][:5]
+    slope = check.flatten(ad.grad(network.loss)(params, part.images, part.targets))
+    zeros = [(0 * w, 0 * b) for w, b in params]
+    (after, *_), _ = train.step((params, zeros, zeros), part.images, part.targets, 0.1, (0.1, 0.001), "relu")
+    moved = np.abs(slope) > 1e-4
+    assert moved.sum() > 100
+    np.testing.assert_allclose((check.flatten(after) - check.flatten(params))[moved], -0.1 * np.sign(slope[moved]), rtol=1e-3)
 
 
-def test_training_learns_and_repeats_itself(data):
+def test_a_training_step_in_a_plan_lies_in_its_parameters(data):
+    params = network.initialise((64, 7, 10), seed=0)
+    zeros = [(0 * w, 0 * b) for w, b in params], [(0 * w, 0 * b) for w, b in params]
+    part = data[0][:5]
+    arguments = (params, *zeros), part.images, part.targets, 0.1, (0.1, 0.001), "relu"
+    (expected, *_), loss = train.step(*arguments)
+    (after, mean, _), value = PLAN.function(train.step, static_argnums=5, donate=0)(*arguments)
+    assert difference(after, expected) < 1e-12 and value == pytest.approx(loss, rel=1e-12)
+    assert after[0][0] is params[0][0] and mean[1][1] is zeros[0][1][1]
+
+
+@pytest.mark.parametrize("way", [CPU, PLAN], ids=lambda device: device.name)
+def test_training_learns_and_repeats_itself(data, way):
     options = small(epochs=4)
-    first, again = (train.train(options, CPU, data) for _ in range(2))
+    first, again = (train.train(options, way, data) for _ in range(2))
     assert first.batch_loss == again.batch_loss and first.test_loss == again.test_loss
     assert len(first.batch_loss) == 4 * math.ceil(1437 / options.batch)
     assert first.test_loss[-1] < first.test_loss[0]
     assert first.params[0][0].shape == (64, 7)
 
 
+def test_training_in_a_plan_goes_the_same_way(data):
+    eager, planned = (train.train(small(epochs=3), way, data) for way in (CPU, PLAN))
+    np.testing.assert_allclose(planned.batch_loss, eager.batch_loss, rtol=1e-9)
+    assert difference(planned.params, eager.params) < 1e-9
+
+
 def test_default_options_reach_the_goal(data):
-    assert train.train(Options(), CPU, data).test_accuracy[-1] >= reports.GOAL
+    for way in device.trained(Options(), [CPU, PLAN]):
+        assert train.train(Options(), way, data).test_accuracy[-1] >= reports.GOAL
+
+
+def test_a_plan_trains_unless_it_is_declined():
+    assert device.trained(Options(), [CPU, PLAN]) == [PLAN]
+    assert device.trained(Options(eager=True), [CPU, PLAN]) == [CPU]
+    assert Options(eager=True).trains_as_by_default
 
 
 def test_timing_alternates_and_divides(data):
-    found = timing.measure(small(), CPU, data[0], rounds=3)
-    assert found.rounds == 3 and found.gpuad > 0
-    assert found.ratio == found.gpuad / found.handwritten
+    found = timing.measure(small(), [CPU, PLAN], data[0], rounds=3)
+    assert [t.device for t in found] == ["CPU", "CPU plan"]
+    for each in found:
+        assert each.rounds == 3 and each.gpuad > 0
+        assert each.ratio == each.gpuad / each.handwritten
 
 
 def test_options_are_checked_however_they_are_made():
@@ -172,10 +205,10 @@ def report(data):
     options = small()
     at = check.point(options, data[0])
     checks = [check.Check(check.CENTRAL, "CPU", "float64", 2e-9, 1e-6)]
-    times = [timing.Timing("CPU", 3e-4, 2e-4, 10)]
-    trainings = [train.train(options, CPU, data)]
+    times = [timing.Timing("CPU", 3e-4, 2e-4, 10), timing.Timing("CPU plan", 1.2e-4, 2e-4, 10)]
+    trainings = [train.train(options, PLAN, data)]
     machine = {"blas": "OpenBLAS 0", "threads": 1, "warnings": ["WARNING: slow kernels"]}
-    return reports.Report(options, [CPU], at, 20, checks, times, trainings, machine, "no [extra]")
+    return reports.Report(options, [CPU, PLAN], at, 20, checks, times, trainings, machine, "no [extra]")
 
 
 def printed(report):
@@ -185,8 +218,8 @@ def printed(report):
 
 
 def test_the_table_says_what_was_measured_and_how(report):
-    text = printed(report)
-    for words in ("float64 to central differences", "2.0e-09", "≤ 1e-06", "1.50", "300 µs",
+    text = " ".join(printed(report).split())
+    for words in ("float64 to central differences", "2.0e-09", "≤ 1e-06", "1.50", "300 µs", "CPU plan", "120 µs", "0.60", "2.50",
                   "1 thread.", "No GPU: no [extra].", "WARNING: slow kernels"):
         assert words in text
     assert "✓" in text and "✗" not in text

@@ -11,6 +11,7 @@ from gpuad.planning import functions
 from gpuad.planning.passes.facts import has_dtype, is_elementwise, is_inexact, is_normal, same_spec
 from gpuad.planning.passes.rewriting import Rewriter, rewrite
 from gpuad.planning.program import Program, Row, Spec, Var
+from linalg.arrays import size
 
 DEEPEST = 4
 """Products that a factor is looked for in, one inside the other; more would make the search more than linear."""
@@ -114,7 +115,7 @@ def _outside(row: Row, new: Rewriter) -> Any:
     if (row.function is functions.reduce and row.args[1] is not np.add) or not (row.out.shape or row.out.kind == "scalar"):
         return None
     for k, x in enumerate(row.args[:2]):
-        if has_dtype(x, row.out.dtype, new) and row.out.size < new.spec(x.index).size:
+        if has_dtype(x, row.out.dtype, new) and size(row.out.shape) < size(new.spec(x.index).shape):
             inner = scaled(x, new)
             if inner is not None:
                 args = (*row.args[:k], inner.make(), *row.args[k + 1:])
@@ -223,7 +224,7 @@ def _reciprocal_again(row: Row, new: Rewriter) -> Any:
     inner = factor(made, new) if made is not None and new.read_once(r) else None
     c, r = inner or (1.0, r)
     found = _quotient(r, new)
-    if found is None or found != (1.0, x) or new.spec(r.index)[:2] != row.out[:2]:
+    if found is None or type(x) is not Var or found != (1.0, x) or new.spec(r.index)[:2] != row.out[:2]:
         return None
     return Row(np.square, (r,), {}, row.out) if c == 1 else times(c, new.call(np.square, r, out=row.out), row.out, new)
 

@@ -23,19 +23,21 @@ class Specs:
         return self.spec(x.index) if type(x) is Var else spec_of(x)
 
 
-NUMBERS = (bool, int, float, complex)
+NUMBERS = {bool, int, float, complex}
+
+OPERANDS = NUMBERS | {Var, np.ndarray}
 
 def is_elementwise(row: Row) -> bool:
     """Whether a row is a plain call of a ufunc, or a choice, entry by entry: its arguments broadcast to its one result."""
     f = row.function
-    return ((type(f) is np.ufunc and f.nout == 1 and f.signature is None) or f is functions.select) and not row.kwargs \
-        and row.out.kind in ("array", "scalar") and all(map(is_operand, row.args))
+    if row.kwargs or not (f is functions.select or (type(f) is np.ufunc and f.nout == 1 and f.signature is None)):
+        return False
+    return row.out.kind in ("array", "scalar") and all(map(is_operand, row.args))
 
 
 def is_operand(x: Any) -> bool:
     """Whether an argument is a variable, a NumPy array or scalar, or a number."""
-    kind = type(x)
-    return kind is Var or kind is np.ndarray or kind in NUMBERS or isinstance(x, np.generic)
+    return type(x) in OPERANDS or isinstance(x, np.generic)
 
 
 def is_constant(x: Any) -> bool:
@@ -61,6 +63,14 @@ def is_float(dtype: Any) -> bool:
 def is_inexact(dtype: Any) -> bool:
     """Whether a dtype is float32, float64, complex64 or complex128."""
     return dtype is not None and dtype.char in "fdFD" and dtype.isnative
+
+
+def is_strided(x: Any, new: Builder) -> bool:
+    """Whether x is a view of other strides than its own array would have, so that reshaping it may copy it."""
+    row = new.row(x)
+    if row is not None and row.function is functions.getitem and all(type(p) is int for p in row.args[1]):
+        return is_strided(row.args[0], new)
+    return row is not None and (row.function is functions.getitem or row.function in functions.VIEWS - {functions.reshape})
 
 
 def is_normal(c: Any, dtype: np.dtype) -> bool:
@@ -142,7 +152,3 @@ def transposed_shape(shape: Shape, axes: Shape) -> Shape:
 def inverse(axes: Shape) -> Shape:
     """The permutation that undoes one."""
     return tuple(int(i) for i in np.argsort(axes))
-
-
-__all__ = ["broadcast_shape", "frozen", "inverse", "is_constant", "is_elementwise", "is_float", "is_inexact", "is_operand",
-           "is_plain_product", "is_product", "own_bytes", "same_spec", "spec_of", "transposed_shape", "uniform"]

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from gpuad.planning import functions
-from gpuad.planning.passes.facts import is_float
+from gpuad.planning.passes.facts import has_dtype, is_float, is_strided
 from gpuad.planning.passes.rewriting import Rewriter, rewrite
 from gpuad.planning.program import Program, Row, Spec, Var
+from linalg.arrays import Shape, size
 
 LONGEST_ROW = 4096
 """Numbers that a product with ones may add up: BLAS adds in order, so that errors grow with the length."""
@@ -19,25 +20,43 @@ LONGEST_DOT = {"f": 2**18, "d": 2**53}
 
 
 def reductions(program: Program) -> Program:
-    """The program with dot products for sums of products, and products with ones for sums over an axis of a matrix."""
+    """The program with dot products for sums of products, and products with ones for sums over the first or the last axes."""
     return rewrite(program, {"reductions": rule})
 
 
 def rule(row: Row, new: Rewriter) -> Any:
     """What takes a row's place."""
-    if row.function is not functions.reduce or row.kwargs or row.args[1] is not np.add or type(row.args[0]) is not Var \
-            or row.args[3] or not is_float(row.out.dtype):
+    if row.function is not functions.reduce or row.kwargs or row.args[1] is not np.add or not is_float(row.out.dtype) \
+            or not has_dtype(row.args[0], row.out.dtype, new):
         return None
     x, _add, axes, _keepdims = row.args
     spec = new.spec(x.index)
-    if spec.kind != "array" or spec.dtype != row.out.dtype:
+    if len(axes) == len(spec.shape):
+        return _dot(x, row, new) if row.out.kind == "scalar" and axes else None
+    length = size(tuple(spec.shape[i] for i in axes))
+    if not axes or not 0 < length <= LONGEST_ROW or (len(spec.shape) > 2 and is_strided(x, new)):
         return None
-    if row.out.kind == "scalar" and len(axes) == len(spec.shape):
-        return _dot(x, row, new)
-    if len(spec.shape) == 2 and len(axes) == 1 and 0 < spec.shape[axes[0]] <= LONGEST_ROW:
-        one = ones(spec.shape[axes[0]], spec.dtype)
-        return Row(np.matmul, (one, x) if axes == (0,) else (x, one), {}, row.out)
-    return None
+    if axes == tuple(range(len(axes))):
+        args = [ones(length, spec.dtype), _as_matrix(x, (length, -1), new)]
+    elif axes == tuple(range(len(spec.shape) - len(axes), len(spec.shape))):
+        args = [_as_matrix(x, (-1, length), new), ones(length, spec.dtype)]
+    else:
+        return None
+    rest = tuple(n for i, n in enumerate(spec.shape) if i not in axes)
+    product = Row(np.matmul, tuple(args), {}, Spec((size(rest),), spec.dtype))
+    if row.out.shape == product.out.shape:
+        return product
+    return Row(functions.reshape, (new.add(product), row.out.shape), {}, row.out)
+
+
+def _as_matrix(x: Var, shape: Shape, new: Rewriter) -> Var:
+    """x as a matrix, one side of which is as long as needed."""
+    spec = new.spec(x.index)
+    if len(spec.shape) == 2:
+        return x
+    rows, columns = shape
+    shape = (spec.size // columns, columns) if rows < 0 else (rows, spec.size // rows)
+    return new.call(functions.reshape, x, shape, out=Spec(shape, spec.dtype))
 
 
 def _dot(x: Var, row: Row, new: Rewriter) -> Any:
@@ -47,16 +66,10 @@ def _dot(x: Var, row: Row, new: Rewriter) -> Any:
             or product.errors is not None or new.spec(x.index).size > LONGEST_DOT[row.out.dtype.char]:
         return None
     a, b = product.args if product.function is np.multiply else product.args * 2
-    if any(type(v) is not Var or new.spec(v.index) != new.spec(x.index) or _is_view(v, new) for v in (a, b)):
+    if any(type(v) is not Var or new.spec(v.index) != new.spec(x.index) or is_strided(v, new) for v in (a, b)):
         return None
     first = _raveled(a, new)
     return Row(np.matmul, (first, first if a == b else _raveled(b, new)), {}, row.out)
-
-
-def _is_view(x: Var, new: Rewriter) -> bool:
-    """Whether laying x out as a vector may copy it."""
-    row = new.row(x)
-    return row is not None and (row.function is functions.getitem or row.function in functions.VIEWS - {functions.reshape})
 
 
 def _raveled(x: Var, new: Rewriter) -> Var:

@@ -20,7 +20,17 @@ class Rewriter(Builder):
 
     def __init__(self, program: Program):
         super().__init__(program)
-        self.reads = [0] * program.first
+        self.first = program.first
+        self.specs = [program.spec(i) for i in range(self.first)]
+        self.reads = [0] * self.first
+
+    def spec(self, index: int) -> Spec:
+        """What is known of a new variable."""
+        return self.specs[index]
+
+    def row(self, x: Any) -> Row | None:
+        """The row of a new variable; None for inputs and constants."""
+        return self.rows[x[0] - self.first] if type(x) is Var and x[0] >= self.first else None
 
     def add(self, row: Row) -> Var:
         """Append a row of a rule's, for its result to read."""
@@ -35,6 +45,7 @@ class Rewriter(Builder):
     def keep(self, row: Row, reads: int) -> Var:
         """Append a row that was there before, and is read so often."""
         self.reads.append(reads)
+        self.specs.append(row.out)
         self.rows.append(row)
         return Var(len(self.reads) - 1)
 
@@ -44,7 +55,7 @@ class Rewriter(Builder):
 
     def read_once(self, x: Any) -> bool:
         """Whether x is a row's variable that nothing else reads."""
-        return type(x) is Var and x.index >= self.program.first and self.reads[x.index] == 1
+        return type(x) is Var and x.index >= self.first and self.reads[x.index] == 1
 
 
 def rewrite(program: Program, rules: Mapping[str, Rule]) -> Program:

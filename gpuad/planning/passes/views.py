@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,16 @@ from gpuad.planning.passes.facts import (
     inverse,
     is_elementwise,
     is_plain_product,
+    is_strided,
     same_spec,
     transposed_shape,
 )
 from gpuad.planning.passes.rewriting import Rewriter, rewrite
 from gpuad.planning.program import Program, Row, Spec, Var
 from linalg.arrays import Shape
+
+DEEPEST = 4
+"""Elementwise rows, one inside the other, through which a transposition is moved; more would make that more than linear."""
 
 
 def views(program: Program) -> Program:
@@ -48,7 +53,7 @@ def _transpose(row: Row, new: Rewriter) -> Any:
     if (inner := _made_by(x, functions.transpose, new)) is not None:
         y, before = inner.args
         return _transposed(y, tuple(before[i] for i in axes), row.out, new)
-    if _moves_only_ones(new.spec_of(x).shape, axes) and not _is_strided(x, new):
+    if _moves_only_ones(new.spec_of(x).shape, axes) and not is_strided(x, new):
         return Row(functions.reshape, (x, row.out.shape), {}, row.out)
     return _transposed_product(x, axes, row, new) or _transposed_elementwise(x, axes, new)
 
@@ -62,14 +67,6 @@ def _moves_only_ones(shape: Shape, axes: Shape) -> bool:
     """Whether a transposition leaves the axes longer than 1 in their order."""
     long = [i for i in axes if shape[i] != 1]
     return long == sorted(long)
-
-
-def _is_strided(x: Any, new: Rewriter) -> bool:
-    """Whether x is a view of other strides than its own array would have, so that reshaping it may copy it."""
-    row = new.row(x)
-    if row is not None and row.function is functions.getitem and all(type(p) is int for p in row.args[1]):
-        return _is_strided(row.args[0], new)
-    return row is not None and (row.function is functions.getitem or row.function in functions.VIEWS - {functions.reshape})
 
 
 def _reshape(row: Row, new: Rewriter) -> Any:
@@ -95,10 +92,10 @@ def _getitem(row: Row, new: Rewriter) -> Any:
     """x[:, None] is a reshaped x; ``asarray(x)[()]`` is x."""
     x, index = row.args
     if row.out.kind == "array" and index and new.spec_of(x).kind == "array" and all(
-            p is None or p is Ellipsis or (type(p) is slice and p == slice(None)) for p in index):
+            p is None or p is Ellipsis or (type(p) is slice and p.start is p.stop is p.step is None) for p in index):
         if same_spec(x, row.out, new):
             return x
-        return None if _is_strided(x, new) else Row(functions.reshape, (x, row.out.shape), {}, row.out)
+        return None if is_strided(x, new) else Row(functions.reshape, (x, row.out.shape), {}, row.out)
     inner = _made_by(x, functions.convert, new) if index == () else None
     return inner.args[0] if inner is not None and same_spec(inner.args[0], row.out, new) else None
 
@@ -137,28 +134,48 @@ def _flipped(x: Any, new: Rewriter) -> Any:
 
 def _transposed_elementwise(x: Any, axes: Shape, new: Rewriter) -> Any:
     """f(Aᵀ, Bᵀ)ᵀ = f(A, B), where only the transposed result is read."""
-    inner = new.row(x)
-    if inner is None or not new.read_once(x) or not is_elementwise(inner) or inner.errors is not None:
+    make = _untransposed(x, inverse(axes), new)
+    return make() if make is not None else None
+
+
+def _untransposed(x: Any, axes: Shape, new: Rewriter, depth: int = DEEPEST) -> Callable[[], Any] | None:
+    """What makes the array, or the row, whose transpose x is, from arrays whose transposes are there; None where they are not."""
+    row = new.row(x)
+    if row is None or not depth or not new.read_once(x) or not is_elementwise(row) or row.errors is not None:
         return None
-    args = _untransposed(inner, inverse(axes), new)
-    return None if args is None else Row(inner.function, args, {}, Spec(transposed_shape(inner.out.shape, axes), inner.out.dtype))
+    makers = _operands(row, axes, new, depth)
+    return None if makers is None else partial(_made, row, makers, axes)
 
 
-def _untransposed(row: Row, axes: Shape, new: Rewriter) -> tuple[Any, ...] | None:
-    """Operands that give the row's result when the row is applied to them and its result is transposed by ``axes``."""
-    args, n = [], 0
+def _operands(row: Row, axes: Shape, new: Rewriter, depth: int) -> list[Callable[[], Any]] | None:
+    """For each operand of an elementwise row what makes the operand whose transpose it is; None unless one is transposed."""
+    makers: list[Callable[[], Any]] = []
+    n = 0
     for a in row.args:
         inner = _made_by(a, functions.transpose, new)
         if new.spec_of(a).shape == ():
-            args.append(a)
+            makers.append(partial(_itself, a))
         elif inner is not None and inner.args[1] == axes:
-            args.append(inner.args[0])
+            makers.append(partial(_itself, inner.args[0]))
             n += 1
         elif type(a) is np.ndarray and a.ndim == len(axes):
-            args.append(a.transpose(inverse(axes)))
+            makers.append(partial(a.transpose, inverse(axes)))
+        elif (make := _untransposed(a, axes, new, depth - 1)) is not None:
+            makers.append(lambda make=make: new.add(make()))  # type: ignore[misc]
+            n += 1
         else:
             return None
-    return tuple(args) if n else None
+    return makers if n else None
+
+
+def _itself(x: Any) -> Any:
+    return x
+
+
+def _made(row: Row, makers: list[Callable[[], Any]], axes: Shape) -> Row:
+    """An elementwise row of other operands, whose result's transpose is the row's own."""
+    out = Spec(transposed_shape(row.out.shape, inverse(axes)), row.out.dtype)
+    return Row(row.function, tuple(make() for make in makers), {}, out)
 
 
 # ---- elementwise rows
@@ -190,11 +207,8 @@ def _of_transposes(row: Row, new: Rewriter) -> Row | None:
     if len(inner) < 2:
         return None
     axes = inner[0].args[1]
-    args = _untransposed(row, axes, new)
-    if args is None:
-        return None
-    result = new.call(row.function, *args, out=Spec(transposed_shape(row.out.shape, inverse(axes)), row.out.dtype))
-    return Row(functions.transpose, (result, axes), {}, row.out)
+    makers = _operands(row, axes, new, 1)
+    return None if makers is None else Row(functions.transpose, (new.add(_made(row, makers, axes)), axes), {}, row.out)
 
 
 def _reduce(row: Row, new: Rewriter) -> Any:

@@ -1,0 +1,215 @@
+"""The NumPy calls that a staged array records, in forms that analysis knows or as they are, and those that a plan refuses."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from gpuad.dispatch import TABLE, any_traced
+from gpuad.errors import PlanError
+from gpuad.planning import functions
+from gpuad.planning.staged import STEERING, Recorder, StagedArray, staged_in, values_of
+from linalg.arrays import Shape
+
+
+def _array_ufunc(self: StagedArray, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+    out = kwargs.get("out")
+    if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
+        raise PlanError(f"numpy.{ufunc.__name__}: out= and in-place operators (x += y) are not available in a plan, whose arrays "
+                        "are immutable: write x = x + y; the plan itself reuses memory")
+    if any_traced(args, kwargs):
+        return NotImplemented  # a traced array does this, whose values are staged
+    kwargs.pop("out", None)
+    recorder = self.recorder
+    if method != "__call__":
+        return _method_call(recorder, ufunc, method, args, kwargs)
+    return recorder.call(ufunc, *args, **kwargs)
+
+
+def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if any_traced(args, kwargs):
+        return NotImplemented
+    if (direct := DIRECT.get(function)) is not None:
+        return direct(*args, **kwargs)
+    name = f"{function.__module__}.{function.__name__}"
+    if function in VALUE_SHAPED:
+        raise PlanError(f"{name}: the shape of its result depends on values, and a plan's shapes are fixed. {STEERING}")
+    if function in (np.histogram, np.histogram_bin_edges) and isinstance(kwargs.get("bins", args[1:] and args[1]), str):
+        raise PlanError(f"{name} with bins by a rule: their number depends on values. Give the number of bins. {STEERING}")
+    if function in KNOWN:
+        return function(*values_of(args), **values_of(kwargs))
+    if function in IN_PLACE:
+        raise PlanError(f"{name} changes an array in place; arrays of a plan are immutable, and a plan changes no other: build "
+                        "the new array instead, with numpy.where, concatenate or stack")
+    if kwargs.get("out") is not None:
+        refuse_out(function, kwargs["out"])
+    if len(args) > 1 or kwargs:
+        refuse_settings(function, name, args, kwargs)
+    implementation = DECOMPOSED.get(function)
+    if implementation is not None and (function in FOR_ALL_DTYPES or _floating(args)):
+        return implementation(*args, **kwargs)
+    return self.recorder.call(function, *args, **kwargs)  # NumPy's own
+
+
+_NO_VALUE = np._NoValue  # type: ignore[attr-defined]
+
+
+def _recorder(*args: Any) -> Recorder:
+    return staged_in(args).recorder  # type: ignore[union-attr]
+
+
+def _axes(axis: Any, ndim: int) -> Shape:
+    return tuple(range(ndim)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, ndim)))
+
+
+def _reduction(ufunc: Any, function: Any) -> Callable[..., Any]:
+    """A reduction in its plain form; with further options, NumPy's own call."""
+    def reduce(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+               where: Any = _NO_VALUE) -> Any:
+        refuse_out(function, out)
+        options = {"initial": initial, "where": where, "dtype": dtype}
+        given = {k: v for k, v in options.items() if v is not _NO_VALUE and v is not None}
+        keepdims = keepdims is not _NO_VALUE and bool(keepdims)
+        if given:
+            return _recorder(a, initial, where).call(function, a, axis=axis, keepdims=keepdims, **given)
+        return a.recorder.call(functions.reduce, a, ufunc, _axes(axis, a.ndim), keepdims)
+
+    if function in (np.sum, np.prod):
+        return reduce
+    return lambda a, axis=None, out=None, keepdims=False, initial=_NO_VALUE, where=_NO_VALUE: reduce(
+        a, axis, None, out, keepdims, initial, where)
+
+
+def _logical(ufunc: Any, function: Any) -> Callable[..., Any]:
+    plain = _reduction(ufunc, function)
+    return lambda a, axis=None, out=None, keepdims=False, *, where=_NO_VALUE: plain(a, axis, out, keepdims, where=where)
+
+
+def refuse_out(function: Any, out: Any) -> None:
+    if out is not None:
+        raise PlanError(f"numpy.{function.__name__}: out= is not available in a plan, whose arrays are immutable: assign the "
+                        "result, write x = x + y")
+
+
+def _method_call(recorder: Recorder, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A method of a ufunc: reduce in its plain form, others as they are."""
+    if method == "reduce" and set(kwargs) <= {"axis", "keepdims"} and len(args) <= 2:
+        axis = args[1] if len(args) == 2 else kwargs.get("axis", 0)
+        return recorder.call(functions.reduce, args[0], ufunc, _axes(axis, args[0].ndim), bool(kwargs.get("keepdims", False)))
+    if method in ("at", "reduceat"):
+        raise PlanError(f"numpy.{ufunc.__name__}.{method} in a plan: it changes an array in place, or takes positions that steer "
+                        f"shapes. {STEERING}")
+    return recorder.call(getattr(ufunc, method), *args, **kwargs)
+
+
+def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = _NO_VALUE) -> Any:
+    refuse_out(np.mean, out)
+    keepdims = keepdims is not _NO_VALUE and bool(keepdims)
+    if dtype is not None or where is not _NO_VALUE or a.dtype.kind not in "fc" or a.itemsize < 4 or 0 in a.shape:
+        given = {k: v for k, v in (("dtype", dtype), ("where", where)) if v is not _NO_VALUE and v is not None}
+        return _recorder(a, where).call(np.mean, a, axis=axis, keepdims=keepdims, **given)
+    axes = _axes(axis, a.ndim)
+    return np.sum(a, axis=axes, keepdims=keepdims) / float(np.prod([a.shape[i] for i in axes], dtype=float))
+
+
+def _where(condition: Any, *branches: Any) -> Any:
+    if len(branches) != 2:
+        raise PlanError(f"numpy.where with a condition alone: the shape of its result depends on values. {STEERING}")
+    return _recorder(condition, branches).call(functions.select, condition, *branches)
+
+
+def _numpys(a: Any) -> Any:
+    """Numbers of Python's as arrays; NumPy's scalars stay."""
+    return a if hasattr(a.value, "dtype") else a.as_array()
+
+
+def _reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
+    del copy
+    shape = newshape if shape is None else shape
+    if order != "C":
+        return np.transpose(np.reshape(np.transpose(a), tuple(np.empty(a.shape).reshape(shape).shape)[::-1]))
+    a = _numpys(a)
+    target = np.broadcast_to(False, a.shape).reshape(shape).shape
+    return a if target == a.shape else a.recorder.call(functions.reshape, a.as_array(), target)
+
+
+def _transpose(a: Any, axes: Any = None) -> Any:
+    a, n = _numpys(a), a.ndim
+    axes = tuple(range(n))[::-1] if axes is None else normalize_axis_tuple(axes, n)
+    return a if axes == tuple(range(n)) else a.recorder.call(functions.transpose, a, axes)
+
+
+def _broadcast(array: Any, shape: Any, subok: bool = False) -> Any:
+    del subok
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    return array if shape == array.shape and not array.is_number else array.recorder.call(functions.broadcast, array, shape)
+
+
+def _concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    refuse_out(np.concatenate, out)
+    given = {} if dtype is None else {"dtype": dtype, "casting": casting}
+    return _recorder(list(arrays)).call(np.concatenate, tuple(arrays), axis=axis, **given)
+
+
+DIRECT: dict[Any, Callable[..., Any]] = {
+    np.sum: _reduction(np.add, np.sum), np.prod: _reduction(np.multiply, np.prod), np.mean: _mean,
+    np.max: _reduction(np.maximum, np.max), np.min: _reduction(np.minimum, np.min),
+    np.any: _logical(np.logical_or, np.any), np.all: _logical(np.logical_and, np.all),
+    np.where: _where, np.reshape: _reshape, np.transpose: _transpose, np.broadcast_to: _broadcast,
+    np.concatenate: _concatenate, np.copy: lambda a, *_args, **_kwargs: a.as_array(),
+    np.astype: lambda x, dtype, **options: x.astype(dtype, **options),
+    np.real: lambda val: val.real, np.imag: lambda val: val.imag,
+}
+DIRECT[np.amax], DIRECT[np.amin] = DIRECT[np.max], DIRECT[np.min]
+
+IN_PLACE = {getattr(np, name) for name in "copyto put place putmask put_along_axis fill_diagonal save savez savetxt".split()}
+"""Functions with an effect, which a plan would not repeat."""
+
+_BY_MODULE = {function: rule for function, rule in TABLE.items() if not isinstance(function, np.ufunc) and function not in DIRECT}
+FOR_ALL_DTYPES = {function for function, rule in _BY_MODULE.items()
+                  if getattr(rule, "__module__", "").rpartition(".")[2] in ("shapes", "joining", "triangles")}
+DECOMPOSED = {function: rule for function, rule in _BY_MODULE.items()
+              if function in FOR_ALL_DTYPES or function in (np.clip, np.diff, np.std)
+              or (function is not np.einsum and getattr(rule, "__module__", "").endswith(".products"))}
+"""Functions that are recorded as those which their differentials are made of: views, joins and products, which analysis knows."""
+
+
+def _floating(args: Any) -> bool:
+    """Whether all arrays among the arguments are floating-point or complex, as the functions with differentials expect."""
+    if isinstance(args, (tuple, list)):
+        return all(map(_floating, args))
+    return not hasattr(args, "dtype") or args.dtype.kind in "fc"
+
+
+SETTINGS = set("""axis axes axis1 axis2 axisa axisb axisc shape newshape num n N M k kth repeats reps bins pad_width shift obj
+    indices_or_sections size minlength decimals keepdims ord mode""".split())
+"""Parameters of NumPy's functions that are no arrays, or that decide the shape of the result."""
+
+
+def refuse_settings(function: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    try:
+        given = signature(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):  # a function without a signature, or a call that NumPy will refuse
+        return
+    for parameter, value in given.items():
+        if parameter in SETTINGS and (found := staged_in(value)) is not None:
+            found._refuse(f"argument {parameter} of {name}, which decides what the function does, as the value")
+
+
+VALUE_SHAPED = {getattr(np, name) for name in """argwhere nonzero flatnonzero unique unique_all unique_counts unique_inverse
+    unique_values union1d intersect1d setdiff1d setxor1d extract compress trim_zeros bincount""".split() if hasattr(np, name)}
+VALUE_SHAPED.add(np.linalg.lstsq)
+"""Functions whose result's shape depends on values."""
+
+KNOWN = {getattr(np, name) for name in """shape ndim size result_type can_cast common_type min_scalar_type iscomplexobj isrealobj
+    zeros_like ones_like empty_like may_share_memory shares_memory array_repr array_str array2string""".split()}
+"""Functions of what is known of an array before the plan runs (and texts of it): they are called at once."""
+
+
+StagedArray.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
+StagedArray.__array_function__ = _array_function  # type: ignore[attr-defined]
+
+__all__ = ["refuse_out", "refuse_settings"]
