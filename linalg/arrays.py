@@ -165,6 +165,11 @@ def borrowing() -> Iterator[None]:
         _keeping.borrowed = before
 
 
+def is_borrowing() -> bool:
+    """Whether this thread is within ``borrowing``."""
+    return _keeping.borrowed
+
+
 def snapshot(x: Array) -> Array:
     """x itself where nobody can change it, else a copy: what is kept for later must not change under our hands."""
     if _keeping.borrowed:
@@ -195,9 +200,11 @@ def size(shape: Shape) -> int:
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """``a @ b``; for NumPy's matrices by ``dot``, the same BLAS call at half the overhead."""
+    """``a @ b``: NumPy's matrices by ``dot``, the same BLAS call at half the overhead; a stack times one matrix as one product."""
     if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2:
         return a.dot(b)
+    if b.ndim == 2 and a.ndim > 2 and a.shape[-1] == b.shape[0]:
+        return matmul(a.reshape((size(a.shape[:-1]), a.shape[-1])), b).reshape((*a.shape[:-1], b.shape[-1]))
     return a @ b
 
 
@@ -238,8 +245,21 @@ def add_into(total: Array, term: Array) -> Array:
     return total + term
 
 
+def select(x: Array, index: tuple[Any, ...]) -> Array:
+    """``x[index]``, where the index may hold stand-ins too."""
+    try:
+        return x[index]
+    except TypeError:
+        if (stand_in := next(filter(records, index), None)) is None or is_traced(x):
+            raise
+        return stand_in._record(select, x, index)
+
+
 def scatter_add(x: Array, index: Any, shape: Shape) -> Array:
     """Zeros of the given shape, to which the entries of x are added at index: the transpose of ``z[index]``."""
+    for part in (x, *index):
+        if records(part):
+            return part._record(scatter_add, x, index, shape)
     xp = namespace(x)
     out = xp.zeros(shape, dtype=x.dtype)
     if selects_once(index):
@@ -252,11 +272,18 @@ def scatter_add(x: Array, index: Any, shape: Shape) -> Array:
     return out
 
 
+def records(x: Any) -> bool:
+    """Whether x is a stand-in that takes any function as one operation, not those only that have a differential."""
+    return hasattr(x, "_record")
+
+
+_BASIC = {slice, int, type(None), type(Ellipsis)}
+
+
 def is_basic(index: Any) -> bool:
     """Whether an index selects a view (slices, integers, Ellipsis, None), so that no entry is selected twice."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(p is None or p is Ellipsis or (isinstance(p, (slice, int, np.integer)) and not isinstance(p, bool))
-               for p in parts)
+    return all(type(p) in _BASIC or (isinstance(p, (int, np.integer)) and not isinstance(p, bool)) for p in parts)
 
 
 def selects_once(index: Any) -> bool:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, is_array, is_traced, solve_matrices
+from linalg.arrays import Array, is_array, is_traced, records, solve_matrices
 
 
 def singular(operator: Any, why: str) -> np.linalg.LinAlgError:
-    """The error that says that an operator is singular, and why."""
-    return np.linalg.LinAlgError(f"singular: {operator!r} {why}")
+    """The error that says that an operator (or what it reads like) is singular, and why."""
+    return np.linalg.LinAlgError(f"singular: {operator if isinstance(operator, str) else repr(operator)} {why}")
 
 
 def require_square(operator: Any) -> None:
@@ -21,7 +21,14 @@ def require_square(operator: Any) -> None:
 
 
 def require_nonzero(operator: Any, entries: Any) -> None:
-    """Raise LinAlgError where a diagonal entry is zero."""
+    """Raise LinAlgError where a diagonal entry is zero; of a stand-in, whenever its value is known."""
+    if records(entries):
+        entries._record(_require_nonzero, repr(operator), entries, ordered=True)
+    else:
+        _require_nonzero(operator, entries)
+
+
+def _require_nonzero(operator: Any, entries: Any) -> None:
     if bool((entries == 0).any() if is_array(entries) else entries == 0):
         raise singular(operator, "has a zero on its diagonal")
 

@@ -6,6 +6,7 @@ arrays, ``k0`` constants, ``b7`` buffers, ``v8`` views of them, ``r0`` results, 
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +30,9 @@ OF_ONE_DTYPE = {*SYMBOLS, np.maximum, np.minimum, np.fmax, np.fmin, np.less, np.
 BY_KEYWORD = {np.maximum, np.minimum}
 """Ufuncs that deprecate ``out`` by position, which is the quicker way."""
 
+OUR_NAMES = re.compile(r"[a-z]?\d.*|[a-z]\d*|lo|hi|ks|run|range|slice|node\d+|bounds\d+", re.ASCII)
+"""What the source calls its own."""
+
 
 class Names:
     """The namespace of a schedule's source: functions and constants under their names."""
@@ -43,6 +47,7 @@ class Names:
         key = ("f", f) if isinstance(getattr(f, "__self__", None), (np.ufunc, type(None))) else ("f", id(f))
         if key not in self._known:
             base = "".join(c if c.isalnum() else "_" for c in name or name_of(f))
+            base = f"f_{base}" if OUR_NAMES.fullmatch(base) else base
             chosen, n = base, 1
             while chosen in self.values:
                 chosen, n = f"{base}_{n}", n + 1
@@ -130,10 +135,13 @@ class Schedule:
     def row(self, i: int) -> list[str]:
         """The lines of one row."""
         row = self.program.rows[i - self.program.first]
-        lines = self._row(i, row)
-        if row.errors and lines:
-            lines = [f"with {self.names.function(np.errstate)}(**{self.names.constant(row.errors)}):", *("    " + line for line in lines)]
-        return lines
+        return self.guarded(row, self._row(i, row))
+
+    def guarded(self, row: Row, lines: list[str]) -> list[str]:
+        """A row's lines, under the errstate that the function had set."""
+        if not (row.errors and lines):
+            return lines
+        return [f"with {self.names.function(np.errstate)}(**{self.names.constant(row.errors)}):", *("    " + line for line in lines)]
 
     def _outputs(self) -> list[str]:
         """Copy what does not lie in its result yet; return what is no array."""

@@ -18,10 +18,10 @@ from gpuad.planning.host import Runner, Schedule
 from gpuad.planning.passes import analyse
 from gpuad.planning.program import Program
 from gpuad.planning.report import Report
-from gpuad.planning.structure import guard, unpacker
+from gpuad.planning.structure import Unpack, guard, unpacker
 from gpuad.planning.trace import Generators, trace
 from gpuad.traced import STAND_INS
-from linalg.arrays import is_cupy
+from linalg.arrays import is_borrowing, is_cupy
 
 CACHE_SIZE = 32
 """Analyses that a plan keeps; the one that was used longest ago goes first."""
@@ -82,7 +82,7 @@ class Plan:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         entry = self._last
-        if entry is None or kwargs or (leaves := entry.unpack(args)) is None:
+        if entry is None or kwargs or is_borrowing() or (leaves := entry.unpack(args)) is None:
             return self._slow(args, kwargs)
         return entry(leaves)
 
@@ -91,6 +91,8 @@ class Plan:
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call whose arguments have to be looked at: of other shapes than the last, or with static ones."""
+        if is_borrowing():
+            return self._f(*args, **kwargs)  # a part of another plan, whose arrays it may read from outside
         static, rest = self._split(args)
         leaves, tree = optree.tree_flatten((rest, kwargs))
         if any(type(x) in STAND_INS for x in leaves):
@@ -136,8 +138,8 @@ class Plan:
                 return given, named
 
             traced, out_tree = trace(self._f, leaves, rebuild, self.name)
-            quick = () if static or kwargs else args
-            entry = Entry(self.name, traced, quick, out_tree, self._donated(len(args), tree, leaves))
+            unpack = unpacker(() if kwargs else args, traced, [i for i, _ in static])
+            entry = Entry(self.name, traced, unpack, out_tree, self._donated(len(args), tree, leaves))
             self._entries[key] = entry
             while len(self._entries) > CACHE_SIZE:
                 self._entries.popitem(last=False)
@@ -236,11 +238,11 @@ def _key(x: Any) -> Any:
 class Entry:
     """A program and its schedule for arguments of one structure, and runners that no thread uses at the moment."""
 
-    def __init__(self, name: str, traced: Program, args: tuple[Any, ...], out_tree: optree.PyTreeSpec, donated: list[int]):
+    def __init__(self, name: str, traced: Program, unpack: Unpack, out_tree: optree.PyTreeSpec, donated: list[int]):
         self.traced, self.out_tree = traced, out_tree
         self.schedule = Schedule(analyse(traced), donated)
         self.donation = Donation(name, donated) if donated else None
-        self.fits, self.unpack = guard(traced), unpacker(args, traced)
+        self.fits, self.unpack = guard(traced), unpack
         self._idle: list[Runner] = []
 
     def __call__(self, leaves: list[Any]) -> Any:

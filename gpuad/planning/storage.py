@@ -160,13 +160,28 @@ def _donate(program: Program, s: Storage, position: dict[int, int], donated: Seq
 
 
 def _is_done_with(program: Program, s: Storage, d: int, i: int, position: dict[int, int]) -> bool:
-    """Whether row i may write over input d."""
+    """Whether row i may write over input d: nothing reads it later, and beside row i, which reads it entry by entry, nothing does."""
     if s.last[d] < position[i]:
         return True
-    row = program.row(i)
-    if s.last[d] > position[i] or row is None or not is_elementwise(row) or sum(p == position[i] for p in position.values()) > 1:
-        return False
-    return d in overwritable(row) and all(j == d for j in row.parents if s.root[j] == d)
+    return s.last[d] == position[i] and d in overwritable(program.rows[i - program.first]) \
+        and _only_reader(program, s, d, i, _at(position)[position[i]])
+
+
+def _at(position: dict[int, int]) -> dict[int, list[int]]:
+    """The rows of each position: one, or those of a supernode."""
+    found: dict[int, list[int]] = {}
+    for i, at in position.items():
+        found.setdefault(at, []).append(i)
+    return found
+
+
+def _only_reader(program: Program, s: Storage, j: int, i: int, together: list[int]) -> bool:
+    """Whether of the rows that run together only row i reads the memory of j, and that as j itself, not through a view."""
+    for k in together:
+        row = program.rows[k - program.first]
+        if any(s.root[p] == j and (k != i or p != j) for p in row.parents):
+            return False
+    return True
 
 
 def overwritable(row: Row) -> list[int]:
@@ -187,9 +202,10 @@ def _place(program: Program, s: Storage, position: dict[int, int], hidden: froze
     place: dict[int, tuple[int, int]] = {}
     ending: dict[int, list[int]] = {}
     order = sorted((position[i], i) for i, _ in program.numbered())
+    together = _at(position)
     for k, (at, i) in enumerate(order):
         if s.kind[i] == "buffer" and i not in hidden:
-            over = _overwritten(program, s, i, at, place)
+            over = _overwritten(program, s, i, at, together[at], place)
             if over is not None:
                 place[i] = place.pop(over)
             else:
@@ -203,13 +219,12 @@ def _place(program: Program, s: Storage, position: dict[int, int], hidden: froze
     s.size = arena.size
 
 
-def _overwritten(program: Program, s: Storage, i: int, at: int, place: dict[int, tuple[int, int]]) -> int | None:
-    """An operand, a buffer of the row's own shape and dtype, which nothing reads after the row."""
-    row = program.row(i)
-    if row is None:
-        return None
+def _overwritten(program: Program, s: Storage, i: int, at: int, together: list[int],
+                 place: dict[int, tuple[int, int]]) -> int | None:
+    """An operand, a buffer of the row's own shape and dtype, which nothing else reads then or later."""
+    row = program.rows[i - program.first]
     for j in overwritable(row):
         if s.kind[j] == "buffer" and j in place and s.last[j] == at and program.spec(j)[:2] == row.out[:2] \
-                and all(p == j for p in row.parents if s.root[p] == j):
+                and _only_reader(program, s, j, i, together):
             return j
     return None

@@ -5,7 +5,7 @@ of the time, and checks every leaf on the way.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,16 @@ Unpack = Callable[[tuple[Any, ...]], Any]
 TYPES = {"b": bool, "i": int, "f": float, "c": complex}
 
 
-def unpacker(args: tuple[Any, ...], program: Program) -> Unpack:
+def unpacker(args: tuple[Any, ...], program: Program, static: Collection[int] = ()) -> Unpack:
     """A function of the arguments that gives their leaves in pytree order where they are of the structure, kinds, shapes and
     dtypes for which the program was made, and None where they are not, or where this cannot be told quickly.
+
+    ``static`` arguments have to be the same objects.
     """
     writer = _Writer(program)
-    fits = [writer.check("args", args), *map(writer.captured, range(len(program.captured)))]
+    writer.space |= {f"s{i}": args[i] for i in static}
+    places = [f"args[{i}] is s{i}" if i in static else writer.check(f"args[{i}]", arg) for i, arg in enumerate(args)]
+    fits = [f"len(args) == {len(args)}", *places, *map(writer.captured, range(len(program.captured)))]
     if writer.unknown or len(writer.leaves) != len(program.inputs):
         return lambda _args: None
     leaves = f"[{', '.join(writer.leaves)}]"

@@ -85,8 +85,9 @@ class _Ready:
         self.program, self.waiting = program, waiting
         effects = [i for i, row in program.numbered() if row.ordered]
         self.before = dict(zip(effects[1:], effects, strict=False))  # rows with effects keep their order
-        for i in self.before.values():
-            waiting[i] += 1
+        self.before = {i: j for i, j in self.before.items() if j not in program.row(i).parents}  # type: ignore[union-attr]
+        for j in self.before.values():
+            waiting[j] += 1
         self.heap = [-i for i, _ in program.numbered() if not waiting[i]]
         heapq.heapify(self.heap)
         self.open = {-i for i in self.heap}
@@ -183,7 +184,7 @@ def _role(program: Program, i: int, length: int, roles: dict[int, str]) -> str |
     The rows that read it are all in the supernode or behind it; those inside must be able to take what it gives.
     """
     row = program.row(i)
-    if row is None or row.errors:
+    if row is None:
         return None
     role = _own_role(program, row, length)
     if role is None:
@@ -217,6 +218,8 @@ def _own_role(program: Program, row: Row, length: int) -> str | None:
 def _product_role(program: Program, row: Row, length: int) -> str | None:
     """Thin products: of tiles of rows with a whole matrix, or summed over the axis that is cut."""
     a, b = (_spec(program, x) for x in row.args[:2])
+    if type(row.args[0]) is Var and type(row.args[1]) is Var and row.args[0] == row.args[1]:
+        return None  # one matrix, cut along two axes
     if a is None or b is None or len(a.shape) > 2 or len(b.shape) > 2 or a.dtype != b.dtype or a.dtype != row.out.dtype \
             or a.dtype.char not in "fd":
         return None

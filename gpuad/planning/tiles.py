@@ -107,7 +107,7 @@ class Tiles:
                 name = ""
             else:
                 name = self._target(i)
-                lines += self.schedule.into(row, name, args)
+                lines += self.schedule.guarded(row, self.schedule.into(row, name, args))
             for j, old in outside.items():
                 if old is None:
                     del local[j]

@@ -19,9 +19,12 @@ from gpuad.planning.generators import StagedGenerator
 from gpuad.planning.program import Program, Var, name_of, spec_of, substitute
 from gpuad.planning.staged import Recorder, StagedArray
 from gpuad.traced import TracedArray
-from linalg.arrays import borrowing, is_array
+from linalg.arrays import borrowing
 
 Generators = (np.random.Generator, np.random.RandomState)
+
+ADVICE = ("A plan would freeze it. Pass what changes from call to call (a random generator, a time, a counter, data) as an "
+          "argument of the planned function; plan() runs the function twice to find out")
 
 
 def trace(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[[Sequence[Any]], tuple[Any, Any]],
@@ -33,8 +36,12 @@ def trace(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[[Seque
     first, out = _record(f, leaves, rebuild)
     second, again = _record(f, leaves, rebuild)
     flat, tree = optree.tree_flatten(out)
-    _require_same(first, flat, second, *optree.tree_flatten(again), tree, name)
-    return _program(first, second, flat, name), tree
+    flat_again, tree_again = optree.tree_flatten(again)
+    if tree != tree_again:
+        raise PlanError(f"plan({name}): the function gave {tree} when it was traced, and {tree_again} when it was traced again. "
+                        + ADVICE)
+    _require_same(first, flat, second, flat_again, name)
+    return _program(first, second, list(zip(flat, flat_again, strict=True)), name), tree
 
 
 def _record(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[..., Any]) -> tuple[Recorder, Any]:
@@ -59,31 +66,26 @@ def _record(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[...,
     return recorder, out
 
 
-def _require_same(a: Recorder, out_a: list[Any], b: Recorder, out_b: list[Any], tree_b: Any, tree_a: Any, name: str) -> None:
+def _require_same(a: Recorder, out_a: list[Any], b: Recorder, out_b: list[Any], name: str) -> None:
     """Raise unless two tracing runs gave one program."""
-    advice = ("A plan would freeze it. Pass what changes from call to call (a random generator, a time, a counter, data) as an "
-              "argument of the planned function; plan() runs the function twice to find out")
     if len(a.rows) != len(b.rows) or len(a.constants) != len(b.constants):
         raise PlanError(f"plan({name}): the function made {len(a.rows)} rows when it was traced, and {len(b.rows)} when it was "
-                        f"traced again. {advice}")
+                        f"traced again. {ADVICE}")
     for one, two in zip(a.rows, b.rows, strict=True):
         if name_of(one.function) != name_of(two.function) or one.out != two.out:
             raise PlanError(f"plan({name}): the function called {name_of(one.function)} when it was traced, and "
-                            f"{name_of(two.function)} when it was traced again. {advice}")
+                            f"{name_of(two.function)} when it was traced again. {ADVICE}")
         if not same((one.args, one.kwargs), (two.args, two.kwargs)):
             raise PlanError(f"plan({name}): a constant argument of {name_of(one.function)} had another value when the function "
-                            f"was traced again. {advice}")
-    if tree_a != tree_b:
-        raise PlanError(f"plan({name}): the function gave {tree_a} when it was traced, and {tree_b} when it was traced again. "
-                        f"{advice}")
+                            f"was traced again. {ADVICE}")
     for x, y in zip(a.constants, b.constants, strict=True):
         if a.marks[id(x)] != b.marks[id(y)]:
             raise PlanError(f"plan({name}): an array of shape {x.shape} that the function reads had other entries when it was "
-                            f"traced again. {advice}")
+                            f"traced again. {ADVICE}")
     for x, y in zip(out_a, out_b, strict=True):
         if isinstance(x, StagedArray) != isinstance(y, StagedArray) or not (isinstance(x, StagedArray) or same(x, y)):
             raise PlanError(f"plan({name}): a result that does not depend on the arguments had another value when the function "
-                            f"was traced again. {advice}")
+                            f"was traced again. {ADVICE}")
 
 
 def same(a: Any, b: Any) -> bool:
@@ -107,7 +109,7 @@ def same(a: Any, b: Any) -> bool:
     return True
 
 
-def _program(first: Recorder, second: Recorder, out: list[Any], name: str) -> Program:
+def _program(first: Recorder, second: Recorder, out: list[tuple[Any, Any]], name: str) -> Program:
     """Variables numbered: inputs, captured arrays, rows."""
     captured: dict[int, np.ndarray] = {}
     made: dict[int, np.ndarray] = {}
@@ -132,7 +134,7 @@ def _program(first: Recorder, second: Recorder, out: list[Any], name: str) -> Pr
 
     rows = tuple(replace(r, args=placed(substitute(r.args, names)), kwargs=placed(substitute(r.kwargs, names)))
                  for r in first.rows)
-    outputs = tuple(_output(x, first, names, places, name) for x in out)
+    outputs = tuple(_output(x, again, first, names, places, name) for x, again in out)
     return Program(tuple(first.inputs), tuple(captured.values()), rows, outputs)
 
 
@@ -150,7 +152,7 @@ def _frozen(x: np.ndarray) -> bool:
     return x is None
 
 
-def _output(x: Any, recorder: Recorder, names: dict[int, Any], places: dict[int, Var], name: str) -> Any:
+def _output(x: Any, again: Any, recorder: Recorder, names: dict[int, Any], places: dict[int, Var], name: str) -> Any:
     if isinstance(x, StagedArray):
         if x.recorder is not recorder:
             raise PlanError(f"plan({name}): the function returned an array of another plan, which leaked out of its function")
@@ -158,8 +160,8 @@ def _output(x: Any, recorder: Recorder, names: dict[int, Any], places: dict[int,
     if isinstance(x, TracedArray):
         raise PlanError(f"plan({name}): the function returned a traced array that it reads from outside, where its derivative "
                         "would be lost; pass it as an argument")
-    if is_array(x) and not isinstance(x, np.generic):
-        return places.get(id(x), x)
+    if isinstance(x, np.ndarray):
+        return places[id(x)] if id(x) in places else x if _same_memory(x, again) else x.copy()
     return x
 
 

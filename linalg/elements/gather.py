@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, is_basic, is_cupy, is_traced, namespace, scatter_add, size, to_host
+from linalg.arrays import Array, Shape, is_basic, is_cupy, is_traced, namespace, records, scatter_add, select, size, to_host
 from linalg.checks import require_shape
 from linalg.elements.identity import BOOL
 from linalg.elements.shape import Selection
@@ -27,7 +27,8 @@ class Gather(Selection):
 
     @cached_property
     def out_shape(self) -> Shape:  # type: ignore[override]
-        return np.broadcast_to(np.False_, self.in_shape)[self._host_index].shape
+        index = tuple(np.zeros(p.shape, int) if is_traced(p) else to_host(p) for p in self.index)  # whose values are not known
+        return np.broadcast_to(np.False_, self.in_shape)[index].shape
 
     @cached_property
     def _out_ndim(self) -> int:
@@ -41,15 +42,11 @@ class Gather(Selection):
         joint = max([p.ndim for p in arrays if p.dtype != bool] + [1 for _ in masks], default=0)
         return added + joint + len(self.in_shape) - consumed
 
-    @property
-    def _host_index(self) -> tuple[Any, ...]:
-        return tuple(to_host(p) for p in self.index)
-
     @cached_property
     def _positions(self) -> Array:
         """Flat positions of the selected entries: used where leading axes would change what an index means."""
         xp = namespace(*self.index)
-        return xp.arange(size(self.in_shape)).reshape(self.in_shape)[self.index]
+        return select(xp.arange(size(self.in_shape)).reshape(self.in_shape), self.index)
 
     @cached_property
     def _takes_leading_axes(self) -> bool:
@@ -66,10 +63,10 @@ class Gather(Selection):
 
     def _apply(self, x: Array) -> Array:
         k = x.ndim - len(self.in_shape)
-        return x[self.index] if k == 0 else self._extended(x.shape[:k])._select(x)
+        return select(x, self.index) if k == 0 else self._extended(x.shape[:k])._select(x)
 
     def _select(self, x: Array) -> Array:
-        return x[self.index]
+        return select(x, self.index)
 
     def _apply_transpose(self, x: Array) -> Array:
         operator = self._extended(x.shape[: x.ndim - self._out_ndim])
@@ -90,12 +87,20 @@ class Gather(Selection):
 
     def _require_permutation(self) -> None:
         require_square(self)
-        selected = np.sort(to_host(self._apply(positions(self.in_shape, self._data()))), axis=None)
-        if (selected != np.arange(self.in_size)).any():
-            raise singular(self, "has no inverse: it selects entries twice, and others not at all")
+        selected = self._apply(positions(self.in_shape, self._data()))
+        if records(selected):
+            selected._record(_require_all, repr(self), selected, ordered=True)
+        else:
+            _require_all(self, selected)
 
     def _data(self) -> Array | None:
         return next((p for p in self.index if is_cupy(p)), None)
+
+
+def _require_all(operator: Any, selected: Array) -> None:
+    """Raise LinAlgError unless each entry is selected once."""
+    if (np.sort(to_host(selected), axis=None) != np.arange(selected.size)).any():
+        raise singular(operator, "has no inverse: it selects entries twice, and others not at all")
 
 
 class _FlatGather(Gather):
@@ -119,7 +124,7 @@ class _FlatGather(Gather):
 
     def _select(self, x: Array) -> Array:
         rhs = self._rhs(x.shape, self.inner.in_shape)
-        return x.reshape((*rhs, size(self.inner.in_shape)))[..., self.inner._positions]
+        return select(x.reshape((*rhs, size(self.inner.in_shape))), (Ellipsis, self.inner._positions))
 
     def _apply(self, x: Array) -> Array:
         return self._select(x)

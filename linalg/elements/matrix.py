@@ -108,11 +108,11 @@ class RightProduct(LinearOperator):
         return 2 * size(self.in_shape) * self.b.shape[-1]
 
     def _apply(self, x: Array) -> Array:
-        return _times(x, self.b)
+        return matmul(x, self.b)
 
     def _apply_transpose(self, x: Array) -> Array:
         b = self.b
-        return matmul(x, b.T) if x.ndim == 2 else _times(x, _transposed(b))
+        return matmul(x, b.T if b.ndim == 2 else b.swapaxes(-1, -2))
 
     def _solve(self, b: Array) -> Array:
         return _transposed(solve_matrix(self, _transposed(self.b), _transposed(b)))
@@ -138,12 +138,6 @@ class RightProduct(LinearOperator):
         rows = numbered(self.out_shape, batch + "ik", batch + "ijk", self.b)
         columns = numbered(self.in_shape, batch + "ij", batch + "ijk", self.b)
         return csr(self.b[..., None, :, :], rows, columns, self.shape)
-
-
-def _times(x: Array, b: Array) -> Array:
-    if x.ndim > 2 and b.ndim == 2:  # one product for all leading axes
-        return (x.reshape((size(x.shape[:-1]), x.shape[-1])) @ b).reshape((*x.shape[:-1], b.shape[-1]))
-    return matmul(x, b)
 
 
 class Einsum(LinearOperator):

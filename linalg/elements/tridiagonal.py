@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from linalg.arrays import Array, Shape, entry_dtype, is_cupy, is_traced, namespace, size
+from linalg.arrays import Array, Shape, entry_dtype, is_cupy, is_traced, namespace, records, size
 from linalg.checks import require_array
 from linalg.elements.diagonal import Scaling
 from linalg.operator import LinearOperator
@@ -74,6 +74,8 @@ class SymTridiagonal(LinearOperator):
         return SymTridiagonal(self.d.conj(), self.e.conj()) if self.dtype.kind == "c" else self
 
     def _solve(self, b: Array) -> Array:
+        if (stand_in := next(filter(records, (self.d, self.e, b)), None)) is not None:
+            return stand_in._record(_solve, self.d, self.e, b)
         require_plain(self, self.d, self.e)
         if is_traced(b):
             from linalg.elements.algebra import Inverse
@@ -123,3 +125,7 @@ class SymTridiagonal(LinearOperator):
         at = xp.arange(self.in_size)
         rows, columns = xp.concatenate([at, at[:-1], at[1:]]), xp.concatenate([at, at[1:], at[:-1]])
         return csr(xp.concatenate([self.d, self.e, self.e]), rows, columns, self.shape)
+
+
+def _solve(d: Array, e: Array, b: Array) -> Array:
+    return SymTridiagonal(d, e)._solve(b)

@@ -10,6 +10,8 @@ import gpuad as ad
 import linalg
 from linalg.arrays import to_host
 
+pytestmark = pytest.mark.usefixtures("both_modes")
+
 
 def close(got: Any, expected: Any, rtol: float = 1e-12, atol: float = 0) -> None:
     np.testing.assert_allclose(np.asarray(to_host(got)), np.asarray(to_host(expected)), rtol=rtol, atol=atol)

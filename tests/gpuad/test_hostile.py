@@ -10,6 +10,8 @@ import gpuad as ad
 from gpuad.differential import Primitive
 from linalg.arrays import snapshot
 
+pytestmark = pytest.mark.usefixtures("both_modes")
+
 X = np.array([1.0, 2.0, 3.0])
 
 

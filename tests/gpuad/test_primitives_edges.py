@@ -11,6 +11,8 @@ import gpuad as ad
 from linalg import Inverse, Product
 from linalg.arrays import to_host
 
+pytestmark = pytest.mark.usefixtures("both_modes")
+
 NAN, INF = np.nan, np.inf
 
 

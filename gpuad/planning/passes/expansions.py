@@ -34,7 +34,8 @@ def _logaddexp(row: Row, new: Rewriter) -> Any:
         return None
     out = row.out
     largest = new.call(np.maximum, a, b, out=out)
-    gap = new.call(np.absolute, new.call(np.subtract, a, b, out=out), out=out)
+    difference = new.add(Row(np.subtract, (a, b), {}, out, errors={"invalid": "ignore"}))
+    gap = new.call(np.absolute, difference, out=out)
     below = new.call(np.fmin, new.call(np.negative, gap, out=out), 0, out=out)
     return Row(np.add, (largest, new.call(np.log1p, new.call(np.exp, below, out=out), out=out)), {}, out)
 

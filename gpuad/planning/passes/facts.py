@@ -24,8 +24,11 @@ class Specs:
 
 
 NUMBERS = {bool, int, float, complex}
+"""Python's numbers."""
 
 OPERANDS = NUMBERS | {Var, np.ndarray}
+"""Types of operands, beside NumPy's scalars."""
+
 
 def is_elementwise(row: Row) -> bool:
     """Whether a row is a plain call of a ufunc, or a choice, entry by entry: its arguments broadcast to its one result."""
@@ -38,11 +41,6 @@ def is_elementwise(row: Row) -> bool:
 def is_operand(x: Any) -> bool:
     """Whether an argument is a variable, a NumPy array or scalar, or a number."""
     return type(x) in OPERANDS or isinstance(x, np.generic)
-
-
-def is_constant(x: Any) -> bool:
-    """Whether an operand is no variable."""
-    return type(x) is not Var
 
 
 def same_spec(x: Any, out: Spec, new: Builder) -> bool:

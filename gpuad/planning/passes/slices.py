@@ -16,8 +16,8 @@ from gpuad.planning.program import Builder, Program, Row, Spec, Var
 FEWEST = 3
 """Products from which they are joined."""
 
-LARGEST = 2**14
-"""Entries of a product up to which it is joined with others: larger ones gain nothing and would be in memory all at once."""
+LARGEST = 2**12
+"""Entries of a product up to which it is joined with others: larger ones gain nothing, and would be in memory all at once."""
 
 
 def slices(program: Program) -> Program:

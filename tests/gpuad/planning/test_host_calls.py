@@ -93,7 +93,7 @@ def test_the_cache_is_bounded_and_many_analyses_warn() -> None:
     with pytest.warns(RuntimeWarning) as warned:
         for n in range(CACHE_SIZE + 5):
             f(np.zeros(n + 1))
-    assert [f"has analysed its function {n} times" in str(w.message) for n, w in zip((8, 16, 32), warned, strict=True)]
+    assert all(f"has analysed its function {n} times" in str(w.message) for n, w in zip((8, 16, 32), warned, strict=True))
     assert len(f._entries) == CACHE_SIZE
     with warnings.catch_warnings():
         warnings.simplefilter("error")

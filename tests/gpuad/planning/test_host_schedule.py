@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import optree
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import gpuad as ad
 from gpuad.planning import supernodes, tiles
@@ -16,6 +18,7 @@ from gpuad.planning.arena import ALIGNMENT, Arena
 from gpuad.planning.plan import plan
 from gpuad.planning.supernodes import Supernode
 from tests.gpuad.programs import CASES, Case
+from tests.gpuad.test_random_programs import program, steps
 
 RNG = np.random.default_rng(7)
 
@@ -296,3 +299,31 @@ def test_an_error_inside_a_supernode_is_raised_and_leaves_the_plan_usable(monkey
     with np.errstate(over="raise"), pytest.raises(FloatingPointError):
         p(np.full(10, 1e4))
     assert_same(p(np.ones(10)), np.exp(np.ones(10)) ** 0.5 + 1)
+
+
+def test_a_value_that_other_rows_of_a_supernode_read_is_not_written_over() -> None:
+    def f(a: Any, b: Any, c: Any, d: Any) -> Any:
+        j = a @ b
+        return np.tanh(j) @ c, np.exp(-j * j) @ d
+
+    args = [RNG.standard_normal(shape) for shape in ((2000, 50), (50, 100), (100, 100), (100, 100))]
+    p = plan(f)
+    assert_same(p(*args), f(*args))
+    assert nodes_of(p)
+
+
+@pytest.mark.usefixtures("small_tiles")
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(code=steps, seed=st.integers(0, 2**16))
+def test_random_programs_in_small_tiles(code: list[tuple[int, int, int]], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    inputs, weights = [rng.standard_normal((2, 3)) for _ in range(2)], rng.standard_normal((2, 3))
+    f = program(code)
+
+    def both(x: Any, y: Any, w: Any) -> Any:
+        out, pullback = ad.vjp(f, x, y)
+        return out, pullback(w), np.tanh(out) - 0.1 * w
+
+    expected = both(*inputs, weights)
+    assert_same(plan(both)(*inputs, weights), expected, rtol=1e-9)
+    assert_same(plan(both, donate=2)(*inputs, weights.copy()), expected, rtol=1e-9)
