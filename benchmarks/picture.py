@@ -4,7 +4,7 @@ from benchmarks.acceptance import counted
 from benchmarks.comparison import gradients, speedup, thread_counts
 from benchmarks.peers import COMPILED, EAGER, HIPS, JAX, PLAN, TORCH
 
-NAME = "compare.png"
+NAME = "speed.png"
 INK, QUIET, RULE, PAPER = "#1d2733", "#66717d", "#d9dde2", "#ffffff"
 LOOKS = {  # colour, marker
     HIPS: ("#3a9a5b", "s"),

@@ -200,7 +200,7 @@ def size(shape: Shape) -> int:
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """``a @ b``: NumPy's matrices by ``dot``, the same BLAS call at half the overhead; a stack times one matrix as one product."""
+    """``a @ b``: NumPy's matrices by ``dot``, the same BLAS call at half the overhead; a stack times a matrix as one product."""
     if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2:
         return a.dot(b)
     if b.ndim == 2 and a.ndim > 2 and a.shape[-1] == b.shape[0]:

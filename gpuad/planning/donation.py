@@ -25,10 +25,10 @@ class Donation:
             x = leaves[i]
             if not (x.flags.writeable and x.flags.c_contiguous):
                 what = "read-only" if not x.flags.writeable else "not C-contiguous"
-                raise ValueError(f"plan({self.name}): expected donated arrays that can be written over, got one of shape {x.shape} that is "
-                                 f"{what}; pass x.copy(), or do not donate this argument")
+                raise ValueError(f"plan({self.name}): expected donated arrays that can be written over, got shape {x.shape} "
+                                 f"that is {what}; pass x.copy(), or do not donate this argument")
             for j, other in enumerate(leaves):
                 if j != i and isinstance(other, np.ndarray) and np.may_share_memory(x, other):
-                    raise ValueError(f"plan({self.name}): a donated array of shape {x.shape} shares memory with another argument of shape "
-                                     f"{other.shape}, which the results would overwrite; pass a copy of one of them")
+                    raise ValueError(f"plan({self.name}): a donated array of shape {x.shape} shares memory with another argument "
+                                     f"of shape {other.shape}, which the results would overwrite; pass a copy of one of them")
         self._checked = [weakref.ref(x) for x in arrays]

@@ -1,7 +1,8 @@
 """The host schedule: a program as one straight-line Python function of NumPy calls, each into memory that is already there.
 
-Its source is the program that one would write by hand; ``Schedule.source`` shows it. Names in it: ``x0`` arguments, ``c3`` captured
-arrays, ``k0`` constants, ``b7`` buffers, ``v8`` views of them, ``r0`` results, ``t9`` everything else, numbered as variables are.
+Its source is the program that one would write by hand; ``Schedule.source`` shows it. Names in it: ``x0`` arguments, ``c3``
+captured arrays, ``k0`` constants, ``b7`` buffers, ``v8`` views of them, ``r0`` results, ``t9`` everything else, numbered as
+variables are.
 """
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ from gpuad.planning.tiles import Tiles
 
 SYMBOLS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 
-OF_ONE_DTYPE = {*SYMBOLS, np.maximum, np.minimum, np.fmax, np.fmin, np.less, np.less_equal, np.greater, np.greater_equal, np.equal,
-                np.not_equal, np.logaddexp, np.hypot, np.arctan2, np.power, functions.select}
+OF_ONE_DTYPE = {*SYMBOLS, np.maximum, np.minimum, np.fmax, np.fmin, np.less, np.less_equal, np.greater, np.greater_equal,
+                np.equal, np.not_equal, np.logaddexp, np.hypot, np.arctan2, np.power, functions.select}
 """Functions whose operands are all taken to one dtype."""
 
 BY_KEYWORD = {np.maximum, np.minimum}
@@ -141,7 +142,8 @@ class Schedule:
         """A row's lines, under the errstate that the function had set."""
         if not (row.errors and lines):
             return lines
-        return [f"with {self.names.function(np.errstate)}(**{self.names.constant(row.errors)}):", *("    " + line for line in lines)]
+        state = f"{self.names.function(np.errstate)}(**{self.names.constant(row.errors)})"
+        return [f"with {state}:", *("    " + line for line in lines)]
 
     def _outputs(self) -> list[str]:
         """Copy what does not lie in its result yet; return what is no array."""

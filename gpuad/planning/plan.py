@@ -23,11 +23,13 @@ from gpuad.planning.trace import Generators, trace
 from gpuad.traced import STAND_INS
 from linalg.arrays import is_borrowing, is_cupy
 
+Argnums = int | Sequence[int]
+
 CACHE_SIZE = 32
 """Analyses that a plan keeps; the one that was used longest ago goes first."""
 
 
-def plan(f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[int] = (), donate: int | Sequence[int] = ()) -> Any:
+def plan(f: Callable[..., Any] | None = None, *, static_argnums: Argnums = (), donate: Argnums = ()) -> Any:
     """f, traced and analysed once for the shapes and dtypes of its arguments, and afterwards run without tracing.
 
     f is a function of pytrees of arrays, numbers and random generators, and may contain derivatives, a whole training step.
@@ -58,7 +60,7 @@ def plan(f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[
     return Plan(f, _numbers(static_argnums, "static_argnums"), _numbers(donate, "donate"))
 
 
-def _numbers(argnums: int | Sequence[int], name: str) -> tuple[int, ...]:
+def _numbers(argnums: Argnums, name: str) -> tuple[int, ...]:
     given = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
     if not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in given):
         raise TypeError(f"plan expected {name} to be an integer or a tuple of integers, got {argnums!r}")
@@ -94,14 +96,15 @@ class Plan:
         if is_borrowing():
             return self._f(*args, **kwargs)  # a part of another plan, whose arrays it may read from outside
         static, rest = self._split(args)
-        leaves, tree = optree.tree_flatten((rest, kwargs))
+        given: Any = (rest, kwargs)
+        leaves, tree = optree.tree_flatten(given)
         if any(type(x) in STAND_INS for x in leaves):
             return self._f(*args, **kwargs)  # a part of a program that is being traced
         if any(map(is_cupy, leaves)):
-            self._warn("cupy", f"plan({self.name}): arguments are CuPy arrays, for which there is no schedule yet: the function is "
-                       "called as it is")
+            self._warn("cupy", f"plan({self.name}): arguments are CuPy arrays, for which there is no schedule yet: the function "
+                       "is called as it is")
             return self._f(*args, **kwargs)
-        leaves = [_leaf(x, lambda i=i: f"plan({self.name}): argument {leaf_path((rest, kwargs), i)}") for i, x in enumerate(leaves)]
+        leaves = [self._leaf(x, i, given) for i, x in enumerate(leaves)]
         key = (static, tree, tuple(_key(x) for x in leaves))
         try:
             entry = self._entries.get(key)
@@ -113,14 +116,27 @@ class Plan:
         self._last = entry
         return entry(leaves)
 
+    def _leaf(self, x: Any, i: int, given: Any) -> Any:
+        """A leaf of the arguments as a plan takes it."""
+        if type(x) in (bool, int, float, complex) or isinstance(x, Generators):
+            return x
+        if isinstance(x, np.memmap):
+            x = x.view(np.ndarray)
+        if (type(x) is np.ndarray or isinstance(x, np.generic)) and x.dtype.kind in "fciub":
+            return x
+        kind = type(x)
+        what = f"{kind.__module__}.{kind.__name__}" + (f" of dtype {x.dtype}" if hasattr(x, "dtype") else f" {x!r}"[:60])
+        raise TypeError(f"plan({self.name}): argument {leaf_path(given, i)}: expected an array, a number or a random generator, got "
+                        f"{what}; name settings in static_argnums, and convert other arrays with numpy.asarray(x)")
+
     def _split(self, args: tuple[Any, ...]) -> tuple[tuple[tuple[int, Any], ...], tuple[Any, ...]]:
         """((position, value) of the static arguments, the others)."""
         if not self._static and not self._donate:
             return (), args
         for name, numbers in (("static_argnums", self._static), ("donate", self._donate)):
             if any(not -len(args) <= n < len(args) for n in numbers):
-                raise ValueError(f"plan({self.name}): {name}={numbers} is out of range for a call with {len(args)} positional "
-                                 "arguments; they are passed by position")
+                raise ValueError(f"plan({self.name}): {name}={numbers} is out of range for a call with {len(args)} "
+                                 "positional arguments; they are passed by position")
         places = {n % len(args) for n in self._static}
         return (tuple((i, _Static(args[i])) for i in sorted(places)), tuple(a for i, a in enumerate(args) if i not in places))
 
@@ -145,9 +161,10 @@ class Plan:
                 self._entries.popitem(last=False)
             self._analyses += 1
             if self._analyses >= 8 and self._analyses & (self._analyses - 1) == 0:
-                warnings.warn(f"plan({self.name}) has analysed its function {self._analyses} times: each new structure, shape, dtype or "
-                              "static argument needs an analysis. Pad arrays to a few shapes, pass numbers that change as arguments "
-                              "that are not static, or call the function without ad.plan", RuntimeWarning, stacklevel=4)
+                warnings.warn(f"plan({self.name}) has analysed its function {self._analyses} times: each new structure, shape, "
+                              "dtype or static argument needs an analysis. Pad arrays to a few shapes, pass numbers that change "
+                              "as arguments that are not static, or call the function without ad.plan", RuntimeWarning,
+                              stacklevel=4)
             return entry
 
     def _donated(self, n_args: int, tree: optree.PyTreeSpec, leaves: list[Any]) -> list[int]:
@@ -213,21 +230,6 @@ class _Static:
 
     def __eq__(self, other: Any) -> bool:
         return type(self.value) is type(other.value) and self.value == other.value
-
-
-def _leaf(x: Any, where: Callable[[], str]) -> Any:
-    """A leaf of the arguments as a plan takes it."""
-    kind = type(x)
-    if kind in (bool, int, float, complex) or isinstance(x, Generators):
-        return x
-    if isinstance(x, np.memmap):
-        x = x.view(np.ndarray)
-        kind = np.ndarray
-    if (kind is np.ndarray or isinstance(x, np.generic)) and x.dtype.kind in "fciub":
-        return x
-    what = f"{kind.__module__}.{kind.__name__}" + (f" of dtype {x.dtype}" if hasattr(x, "dtype") else f" {x!r}"[:60])
-    raise TypeError(f"{where()}: expected an array, a number or a random generator, got {what}; name settings in static_argnums, and "
-                    "convert other arrays with numpy.asarray(x)")
 
 
 def _key(x: Any) -> Any:

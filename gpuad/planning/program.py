@@ -17,7 +17,7 @@ from linalg.arrays import Shape
 class Var(NamedTuple):
     """A variable, where a row's arguments have a value."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
 
 
 def is_var(x: Any, index: int) -> bool:

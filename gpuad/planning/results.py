@@ -25,7 +25,7 @@ _COUNTS = getattr(sys, "_is_gil_enabled", lambda: True)()  # without the GIL cou
 
 
 class Results:
-    """Memory for the array results of a schedule. An array that the caller, or a view of his, still holds is never written again."""
+    """Memory for the array results of a schedule. An array that the caller still holds, or a view of it, is not written again."""
 
     __slots__ = ("_kept", "_specs")
 

@@ -160,7 +160,7 @@ def _donate(program: Program, s: Storage, position: dict[int, int], donated: Seq
 
 
 def _is_done_with(program: Program, s: Storage, d: int, i: int, position: dict[int, int]) -> bool:
-    """Whether row i may write over input d: nothing reads it later, and beside row i, which reads it entry by entry, nothing does."""
+    """Whether row i may write over input d: nothing reads it later, nor at the same time but row i itself, entry by entry."""
     if s.last[d] < position[i]:
         return True
     return s.last[d] == position[i] and d in overwritable(program.rows[i - program.first]) \

@@ -1,7 +1,7 @@
 """The leaves of a call's arguments, by a function that is generated for their structure.
 
-``optree`` flattens any structure; for one that is known, of tuples, lists and dicts, unpacking it in generated Python takes a third
-of the time, and checks every leaf on the way.
+``optree`` flattens any structure; for one that is known, of tuples, lists and dicts, unpacking it in generated Python takes a
+third of the time, and checks every leaf on the way.
 """
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def unpacker(args: tuple[Any, ...], program: Program, static: Collection[int] = 
 
 
 def guard(program: Program) -> Callable[..., bool]:
-    """A function of the leaves that tells whether they, and the arrays from outside, are of the program's kinds, shapes and dtypes."""
+    """A function of the leaves that tells whether they, and the arrays from outside, are of known kinds, shapes and dtypes."""
     writer = _Writer(program)
     names = [f"x{i}" for i in range(len(program.inputs))]
     fits = [writer.leaf(name) for name in names] + [writer.captured(i) for i in range(len(program.captured))]

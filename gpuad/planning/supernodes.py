@@ -1,8 +1,8 @@
 """Supernodes: rows that run together, tile by tile along their first axis, so that what they pass on stays in the cache.
 
 Rows of long arrays are limited by memory. A supernode cuts the first axis into tiles and runs all of its rows on one tile before
-the next: elementwise rows, their broadcasts and views, reductions (each tile gives a partial result, which are joined at the end),
-and products with thin matrices, which are limited by memory too.
+the next: elementwise rows, their broadcasts and views, reductions (each tile gives a partial result, and these are joined in the
+end), and products with thin matrices, which are limited by memory too.
 
 The schedule is built backwards: a row is ready once all rows that read it are scheduled, so rows run as late as they can, beside
 those that read them, and a value is not made before the others with which it shares a tile.
@@ -52,18 +52,16 @@ class Supernode:
 
 
 Step = int | Supernode
+Readers = list[list[int]]
+"""By variable: the rows that read it."""
 
 
 def steps(program: Program, threads: int = 1) -> list[Step]:
     """The program's rows in the order in which they run: variables of single rows, and supernodes."""
-    waiting = [0] * program.n_variables  # rows that read a variable and are not scheduled yet
-    for row in program.rows:
-        for j in set(row.parents):
-            waiting[j] += 1
-    ready = _Ready(program, waiting)
+    ready = _Ready(program)
     found: list[Step] = []
     while (i := ready.pop()) is not None:
-        length = _length(program, i)
+        length = _length(program, i, ready.readers)
         if length is None:
             found.append(i)
             ready.scheduled(i)
@@ -81,8 +79,13 @@ def steps(program: Program, threads: int = 1) -> list[Step]:
 class _Ready:
     """Rows that nothing unscheduled reads, the latest first."""
 
-    def __init__(self, program: Program, waiting: list[int]):
-        self.program, self.waiting = program, waiting
+    def __init__(self, program: Program):
+        self.program = program
+        self.readers: Readers = [[] for _ in range(program.n_variables)]
+        for i, row in program.numbered():
+            for j in set(row.parents):
+                self.readers[j].append(i)
+        self.waiting = waiting = [len(rows) for rows in self.readers]  # rows that read a variable and are not scheduled yet
         effects = [i for i, row in program.numbered() if row.ordered]
         self.before = dict(zip(effects[1:], effects, strict=False))  # rows with effects keep their order
         self.before = {i: j for i, j in self.before.items() if j not in program.row(i).parents}  # type: ignore[union-attr]
@@ -118,7 +121,7 @@ class _Ready:
 
 def _absorb(program: Program, ready: _Ready, seed: int, length: int, found: list[Step]) -> dict[int, str]:
     """The rows of the supernode that ends with ``seed``, with their roles. Light rows in the way are scheduled behind it."""
-    roles = {seed: _role(program, seed, length, {}) or "tiled"}
+    roles = {seed: _role(program, seed, length, {}, ready.readers) or "tiled"}
     candidates = sorted({*ready.open, *ready.scheduled(seed)}, reverse=True)
     while candidates:
         candidates.sort()
@@ -126,20 +129,15 @@ def _absorb(program: Program, ready: _Ready, seed: int, length: int, found: list
         if i not in ready.open:
             continue
         row = program.row(i)
-        role = _role(program, i, length, roles)
+        role = _role(program, i, length, roles, ready.readers)
         if role is not None and row is not None and not row.ordered:
             roles[i] = role
             candidates += ready.scheduled(i)
         elif row is not None and _is_light(program, row) and not row.ordered and not set(row.parents) & set(roles) \
-                and not _reads_before(program, i, roles):
+                and not any(j in roles for j in ready.readers[i]):
             found.append(i)
             candidates += ready.scheduled(i)
     return roles
-
-
-def _reads_before(program: Program, i: int, roles: dict[int, str]) -> bool:
-    """Whether a row of the supernode reads row i, which then has to run before it."""
-    return any(i in program.row(j).parents for j in roles)  # type: ignore[union-attr]
 
 
 def _is_light(program: Program, row: Row) -> bool:
@@ -147,7 +145,7 @@ def _is_light(program: Program, row: Row) -> bool:
         and (is_elementwise(row) or row.function is functions.reduce or is_view(row))
 
 
-def _length(program: Program, i: int) -> int | None:
+def _length(program: Program, i: int, readers: Readers) -> int | None:
     """The length of the axis that a supernode ending with row i would cut; None where it would be no long one."""
     row = program.row(i)
     if row is None or row.ordered or is_view(row):
@@ -159,7 +157,7 @@ def _length(program: Program, i: int) -> int | None:
     if operand is None or operand.nbytes < LONG:
         return None
     for length in {operand.shape[0], operand.shape[-1]}:
-        if length > 1 and _role(program, i, length, {}) is not None:
+        if length > 1 and _role(program, i, length, {}, readers) is not None:
             return length
     return None
 
@@ -178,7 +176,7 @@ def _spec(program: Program, x: Any) -> Spec | None:
     return spec_of(x) if isinstance(x, np.ndarray) else None
 
 
-def _role(program: Program, i: int, length: int, roles: dict[int, str]) -> str | None:
+def _role(program: Program, i: int, length: int, roles: dict[int, str], readers: Readers) -> str | None:
     """What row i would give in a supernode of this length whose later rows are ``roles``; None where it does not fit.
 
     The rows that read it are all in the supernode or behind it; those inside must be able to take what it gives.
@@ -189,11 +187,8 @@ def _role(program: Program, i: int, length: int, roles: dict[int, str]) -> str |
     role = _own_role(program, row, length)
     if role is None:
         return None
-    for j in roles:
-        reader = program.row(j)
-        if reader is not None and i in reader.parents and not _takes(program, reader, roles[j], i, role, length):
-            return None
-    return role
+    fits = all(_takes(program, program.rows[j - program.first], roles[j], i, role) for j in readers[i] if j in roles)
+    return role if fits else None
 
 
 def _own_role(program: Program, row: Row, length: int) -> str | None:
@@ -202,8 +197,9 @@ def _own_role(program: Program, row: Row, length: int) -> str | None:
         return "tiled" if row.out.kind == "array" and shape and shape[0] == length else None
     if f is functions.reduce and row.args[1] in (np.add, np.multiply, np.maximum, np.minimum):
         source = _spec(program, row.args[0])
-        if source is None or source.kind != "array" or not source.shape or source.shape[0] != length or source.dtype.kind not in "fc" \
-                or source.dtype.itemsize < 4:
+        if source is None or source.kind != "array" or not source.shape or source.shape[0] != length:
+            return None
+        if source.dtype.kind not in "fc" or source.dtype.itemsize < 4:
             return None
         if 0 in row.args[2]:
             return "partial" if size(shape) <= SMALL else None
@@ -248,7 +244,7 @@ def _view_role(program: Program, row: Row, length: int) -> str | None:
     return "tiled" if f in (functions.real, functions.imaginary) else None
 
 
-def _takes(program: Program, reader: Row, reader_role: str, i: int, role: str, length: int) -> bool:
+def _takes(program: Program, reader: Row, reader_role: str, i: int, role: str) -> bool:
     """Whether a row of the supernode can read variable i where that has this role."""
     if role == "partial":
         return False
@@ -257,7 +253,8 @@ def _takes(program: Program, reader: Row, reader_role: str, i: int, role: str, l
     if f is np.matmul:
         a, b = reader.args[:2]
         if reader_role == "partial":
-            return (not is_var(a, i) or role == ("last" if len(shape) == 2 else "tiled")) and (not is_var(b, i) or role == "tiled")
+            wanted = "last" if len(shape) == 2 else "tiled"
+            return (not is_var(a, i) or role == wanted) and (not is_var(b, i) or role == "tiled")
         return is_var(a, i) and not is_var(b, i) and role == "tiled"
     if role == "last":
         return False

@@ -23,8 +23,8 @@ WORTH_THREADS = 1 << 18
 class Tiles:
     """One supernode in the source of a schedule.
 
-    ``lines`` define its function, ``calls`` run it and join the partial results; ``make`` gives the arrays that they name: tiles of
-    buffers and captured arrays, scratch memory of each thread for values that stay inside, and places for partial results.
+    ``lines`` define its function, ``calls`` run it and join the partial results; ``make`` gives the arrays that they name: tiles
+    of buffers and captured arrays, scratch memory of each thread for values that stay inside, and places for partial results.
     """
 
     def __init__(self, schedule: Schedule, node: Supernode):
@@ -56,7 +56,8 @@ class Tiles:
 
     def _place_scratch(self) -> None:
         """Offsets by liveness among the rows of the supernode; an elementwise row may write over an operand that dies there."""
-        arena, tile, place = Arena(), self.node.tile, {}
+        arena, tile = Arena(), self.node.tile
+        place: dict[int, tuple[int, int]] = {}
         last = {j: at for at, (_, row) in enumerate(self.rows) for j in self._roots(row)}
         for at, (i, row) in enumerate(self.rows):
             if i in self.schedule.hidden and not is_view(row):

@@ -68,7 +68,7 @@ def test_keyword_arguments() -> None:
 
 
 def test_what_is_no_array_is_refused_with_its_place() -> None:
-    f = plan(lambda x, options: x)
+    f = plan(lambda x, _options: x)
     with pytest.raises(TypeError, match=r"\['name'\].*static_argnums"):
         f(np.ones(2), {"name": "adam"})
     with pytest.raises(TypeError, match="of dtype object"):
@@ -90,7 +90,8 @@ def test_bad_settings() -> None:
 
 def test_the_cache_is_bounded_and_many_analyses_warn() -> None:
     f = plan(lambda x: x + 1)
-    with pytest.warns(RuntimeWarning) as warned:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
         for n in range(CACHE_SIZE + 5):
             f(np.zeros(n + 1))
     assert all(f"has analysed its function {n} times" in str(w.message) for n, w in zip((8, 16, 32), warned, strict=True))

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def network(params: Any, x: Any, y: Any) -> Any:
 
 
 def network_data(widths: tuple[int, ...] = (3, 5, 4, 2), batch: int = 6) -> Any:
-    params = [(RNG.standard_normal((m, n)), RNG.standard_normal(n)) for m, n in zip(widths, widths[1:], strict=False)]
+    params = [(RNG.standard_normal((m, n)), RNG.standard_normal(n)) for m, n in pairwise(widths)]
     return params, RNG.standard_normal((batch, widths[0])), RNG.standard_normal((batch, widths[-1]))
 
 
@@ -115,7 +116,7 @@ def test_arena_places_never_overlap_while_they_are_taken() -> None:
         else:
             taken[i] = arena.take(int(rng.integers(0, 5000)))
         spans = sorted(taken.values())
-        assert all(at + n <= after for (at, n), (after, _) in zip(spans, spans[1:], strict=False))
+        assert all(at + n <= after for (at, n), (after, _) in pairwise(spans))
     for place in taken.values():
         arena.free(*place)
     assert arena.take(arena.size) == (0, arena.size)
@@ -220,14 +221,13 @@ def test_donated_arrays_that_overlap_with_other_arguments() -> None:
 # ---- supernodes
 
 @pytest.fixture(params=[8, 40], ids="tiles of {} bytes".format)
-def small_tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every array is long enough for a supernode, on two threads."""
     monkeypatch.setattr(supernodes, "LONG", 1)
     monkeypatch.setattr(supernodes, "TILE", request.param)
     monkeypatch.setattr(supernodes, "PANEL", request.param)
     monkeypatch.setattr(tiles, "WORTH_THREADS", 1)
     monkeypatch.setattr("gpuad.planning.host.blas_threads", lambda: 2)
-    yield
 
 
 @pytest.mark.usefixtures("small_tiles")
