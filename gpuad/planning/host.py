@@ -263,10 +263,10 @@ class Schedule:
 
     def _operand(self, a: Any, row: Row) -> str | None:
         """A number that meets arrays of floats, as an array of shape () in their dtype: half of the call's time."""
-        if type(a) not in (int, float) or row.kwargs or row.function not in OF_ONE_DTYPE:
+        if row.kwargs or row.function not in OF_ONE_DTYPE or not isinstance(a, (int, float, np.floating)) or isinstance(a, bool):
             return None
         operands = row.args[1:] if row.function is functions.select else row.args
-        dtypes = {self._spec(b).dtype for b in operands if not isinstance(b, (int, float))
+        dtypes = {self._spec(b).dtype for b in operands if type(b) not in (int, float)
                   and not (type(b) is Var and self.program.spec(b.index).kind == "number")} or {row.out.dtype}
         if len(dtypes) != 1 or (dtype := dtypes.pop()).kind != "f" or abs(a) > np.finfo(dtype).max:
             return None

@@ -126,8 +126,8 @@ class Plan:
             return x
         kind = type(x)
         what = f"{kind.__module__}.{kind.__name__}" + (f" of dtype {x.dtype}" if hasattr(x, "dtype") else f" {x!r}"[:60])
-        raise TypeError(f"plan({self.name}): argument {leaf_path(given, i)}: expected an array, a number or a random generator, got "
-                        f"{what}; name settings in static_argnums, and convert other arrays with numpy.asarray(x)")
+        raise TypeError(f"plan({self.name}): argument {leaf_path(given, i)}: expected an array, a number or a random generator, "
+                        f"got {what}; name settings in static_argnums, and convert other arrays with numpy.asarray(x)")
 
     def _split(self, args: tuple[Any, ...]) -> tuple[tuple[tuple[int, Any], ...], tuple[Any, ...]]:
         """((position, value) of the static arguments, the others)."""

@@ -5,6 +5,7 @@ then one for each row. A row names the variables that it reads by :class:`Var`, 
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ class Spec(NamedTuple):
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=int))
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -66,13 +67,24 @@ class Row:
     @property
     def parents(self) -> list[int]:
         """The variables that the row reads, each as often as it reads it."""
-        return [v.index for v in variables((self.args, self.kwargs))]
+        found = []
+        for x in self.args:
+            if type(x) is Var:
+                found.append(x[0])
+            elif type(x) in CONTAINERS:
+                found += [v[0] for v in variables(x)]
+        if self.kwargs:
+            found += [v[0] for v in variables(self.kwargs)]
+        return found
 
     def renamed(self, names: Sequence[Any] | dict[int, Any]) -> Row:
         """The row with other variables (or constants) in place of its own."""
-        if not self.parents:
-            return self
-        return replace(self, args=substitute(self.args, names), kwargs=substitute(self.kwargs, names))
+        args = tuple([names[x[0]] if type(x) is Var else substitute(x, names) if type(x) in CONTAINERS else x for x in self.args])
+        kwargs = substitute(self.kwargs, names) if self.kwargs else self.kwargs
+        return Row(self.function, args, kwargs, self.out, self.ordered, self.errors)
+
+
+CONTAINERS = {tuple, list, dict, slice}
 
 
 def variables(tree: Any) -> Iterator[Var]:

@@ -19,7 +19,7 @@ WITH_OUT = {np.einsum, np.cumsum, np.cumprod, np.round, np.around, np.argmax, np
             np.amax, np.amin, np.var, np.std, np.trace, np.clip, np.any, np.all, np.linalg.multi_dot}
 """NumPy's functions, beside ufuncs, that write into ``out=``."""
 
-OWN_OUT = {functions.reduce, functions.select, functions.cast, functions.scatter_add, np.concatenate}
+OWN_OUT = {functions.reduce, functions.select, functions.cast, functions.scatter_add, functions.scatter_sum, np.concatenate}
 """Functions that the schedule knows how to write into a buffer."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpuad.planning.passes.facts import Specs, is_plain_product
-from gpuad.planning.passes.rewriting import counted, renamed, uses
+from gpuad.planning.passes.rewriting import counted
 from gpuad.planning.passes.trees import Tree, trees
 from gpuad.planning.program import Builder, Program, Row, Spec, Var
 from linalg.arrays import size
@@ -24,7 +24,7 @@ def chains(program: Program) -> Program:
         if i in found:
             new.names.append(_multiply(*found[i], row.out.dtype, new))
         else:
-            new.names.append(new.add(renamed(row, new.names)))
+            new.names.append(new.add(row.renamed(new.names)))
     return counted(new.finish(), {"chains": len(found)})
 
 
@@ -32,7 +32,7 @@ def _chains(program: Program) -> dict[int, tuple[list[Any], Order]]:
     """Last product of a chain -> its operands and their cheapest order, where that is cheaper than the one they have."""
     if sum(row.function is np.matmul for row in program.rows) < 2:
         return {}
-    specs, reads = Specs(program), uses(program)
+    specs, reads = Specs(program), program.uses()
 
     def is_inner(i: int, row: Row, side: int) -> bool:
         return reads[i] == 1 and is_plain_product(row, specs) and _stays_itself(row, side, specs)

@@ -7,7 +7,7 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.passes.facts import frozen, own_bytes
-from gpuad.planning.passes.rewriting import Rewriter, parents, rewrite
+from gpuad.planning.passes.rewriting import Rewriter, rewrite
 from gpuad.planning.program import Program, Row, Var, spec_of
 from linalg.arrays import is_basic
 
@@ -26,7 +26,7 @@ def constants(program: Program) -> Program:
 
 def rule(row: Row, _new: Rewriter) -> Any:
     """The result of a row of constants, where it is to be kept."""
-    if Var in map(type, row.args) or parents(row) or row.out.kind not in ("array", "scalar", "number"):
+    if Var in map(type, row.args) or row.parents or row.out.kind not in ("array", "scalar", "number"):
         return None
     arrays = [own_bytes(x) for x in _leaves((row.args, row.kwargs))]
     is_view = row.function in VIEWS or (row.function is functions.getitem and is_basic(row.args[1]))

@@ -1,7 +1,7 @@
 """Rows whose result nobody reads drop out; rows with effects stay."""
 from __future__ import annotations
 
-from gpuad.planning.passes.rewriting import counted, parents, renamed
+from gpuad.planning.passes.rewriting import counted
 from gpuad.planning.program import Builder, Program, variables
 
 
@@ -13,7 +13,7 @@ def dead(program: Program) -> Program:
     for i, row in zip(range(program.n_variables - 1, program.first - 1, -1), reversed(program.rows), strict=True):
         if row.ordered or needed[i]:
             needed[i] = True
-            for j in parents(row):
+            for j in row.parents:
                 needed[j] = True
     count = needed[program.first:].count(False)
     return counted(_without(program, needed), {"dead": count}) if count else program
@@ -24,7 +24,7 @@ def _without(program: Program, needed: list[bool]) -> Program:
     new, dropped = Builder(program), False
     for i, row in program.numbered():
         if needed[i]:
-            new.names.append(new.add(renamed(row, new.names) if dropped else row))
+            new.names.append(new.add(row.renamed(new.names) if dropped else row))
         else:
             new.names.append(None)
             dropped = True

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.planning.passes.rewriting import counted, renamed
+from gpuad.planning.passes.rewriting import counted
 from gpuad.planning.program import Builder, Program, Row, Var
 
 SMALL = 64
@@ -24,7 +24,7 @@ def equal(program: Program) -> Program:
     known: dict[Hashable, Var] = {}
     for row in program.rows:
         if count:
-            row = renamed(row, new.names)
+            row = row.renamed(new.names)
         key = None if row.ordered else row_key(row)
         var = known.get(key) if key is not None else None
         if var is None:

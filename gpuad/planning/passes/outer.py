@@ -13,7 +13,7 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.passes.facts import Specs, is_inexact, is_plain_product
-from gpuad.planning.passes.rewriting import counted, renamed, uses
+from gpuad.planning.passes.rewriting import counted
 from gpuad.planning.passes.trees import trees
 from gpuad.planning.program import Builder, Program, Row, Spec, Var
 
@@ -69,7 +69,7 @@ def outer(program: Program) -> Program:
             blocks, rest = sums[i]
             new.names.append(_total([made[id(b)] for b in blocks] + [_renamed(x, new) for x in rest], row, new))
         else:
-            new.names.append(new.add(renamed(row, new.names)))
+            new.names.append(new.add(row.renamed(new.names)))
         for block in after.get(i, ()):
             made[id(block)] = _joined(block, new)
     return counted(new.finish(), {"outer": len(sums)})
@@ -79,7 +79,7 @@ class Search:
     """The sums of a program that are joined."""
 
     def __init__(self, program: Program):
-        self.program, self.specs, self.uses = program, Specs(program), uses(program)
+        self.program, self.specs, self.uses = program, Specs(program), program.uses()
         self.stacked: dict[int, Any] = {}  # the vectors and matrices that joined products have as Bᵢ, by where they come from
 
     def sums(self) -> dict[int, tuple[list[Block], list[Any]]]:

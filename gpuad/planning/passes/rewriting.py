@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gpuad.planning.program import Builder, Program, Row, Spec, Var, substitute, variables
+from gpuad.planning.program import Builder, Program, Row, Spec, Var
 
 Rule = Callable[[Row, "Rewriter"], Any]
 """From a row, whose variables are the new ones: None keeps it, a Row replaces it, a Var or a constant is its value."""
@@ -39,7 +39,7 @@ class Rewriter(Builder):
 
     def count(self, row: Row, step: int) -> None:
         """Note that a row reads its variables, or no longer does."""
-        for j in parents(row):
+        for j in row.parents:
             self.reads[j] += step
 
     def keep(self, row: Row, reads: int) -> Var:
@@ -64,12 +64,12 @@ def rewrite(program: Program, rules: Mapping[str, Rule]) -> Program:
     Rows with effects or error states are kept. Rows that nothing reads any more stay: they are for ``dead``. What each rule
     did is counted under its name.
     """
-    new, reads, counts = Rewriter(program), uses(program), Counter[str]()
+    new, reads, counts = Rewriter(program), program.uses(), Counter[str]()
     asked = list(rules.items())
     moved = False  # whether some variable has another name than before
     for i, row in program.numbered():
         if moved:
-            row = renamed(row, new.names)
+            row = row.renamed(new.names)
         value = _rewritten(row, new, asked, counts) if not row.ordered and row.errors is None else row
         if value is row:
             value = new.keep(row, reads[i])
@@ -104,38 +104,3 @@ def counted(program: Program, counts: Mapping[str, int]) -> Program:
     """The program with the counts of what passes did noted."""
     total = {name: program.notes.get(name, 0) + n for name, n in counts.items()}
     return replace(program, notes={**program.notes, **total})
-
-
-# ---- Row's and Program's own properties, for programs of a hundred thousand rows that each pass walks through
-
-CONTAINERS = {tuple, list, dict, slice}
-
-
-def parents(row: Row) -> list[int]:
-    """``row.parents``."""
-    found = []
-    for x in row.args:
-        if type(x) is Var:
-            found.append(x[0])
-        elif type(x) in CONTAINERS:
-            found += [v[0] for v in variables(x)]
-    if row.kwargs:
-        found += [v[0] for v in variables(row.kwargs)]
-    return found
-
-
-def renamed(row: Row, names: Any) -> Row:
-    """``row.renamed(names)``."""
-    args = tuple([names[x[0]] if type(x) is Var else substitute(x, names) if type(x) in CONTAINERS else x for x in row.args])
-    return Row(row.function, args, substitute(row.kwargs, names) if row.kwargs else row.kwargs, row.out, row.ordered, row.errors)
-
-
-def uses(program: Program) -> list[int]:
-    """``program.uses()``."""
-    counts = [0] * program.n_variables
-    for row in program.rows:
-        for j in parents(row):
-            counts[j] += 1
-    for v in variables(program.outputs):
-        counts[v.index] += 1
-    return counts

@@ -7,7 +7,7 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.passes.facts import is_inexact
-from gpuad.planning.passes.rewriting import counted, renamed, uses
+from gpuad.planning.passes.rewriting import counted
 from gpuad.planning.passes.trees import trees
 from gpuad.planning.program import Builder, Program, Row, Var, substitute
 
@@ -23,7 +23,7 @@ def scatters(program: Program) -> Program:
             scattered, others = sums[i]
             new.names.append(_added(substitute(scattered, new.names), substitute(others, new.names), row, new))
         else:
-            new.names.append(new.add(renamed(row, new.names)))
+            new.names.append(new.add(row.renamed(new.names)))
     return counted(new.finish(), {"scatters": len(sums)})
 
 
@@ -31,7 +31,7 @@ def _sums(program: Program) -> dict[int, tuple[tuple[Any, ...], tuple[Any, ...]]
     """Last row of a sum -> ((slice, index) of its scattered arrays, its other operands)."""
     if not any(row.function is functions.scatter_add for row in program.rows):
         return {}
-    reads = uses(program)
+    reads = program.uses()
 
     def is_sum(row: Row) -> bool:
         return row.function is np.add and not row.kwargs and row.errors is None and is_inexact(row.out.dtype) \

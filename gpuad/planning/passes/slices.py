@@ -10,7 +10,7 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.passes.facts import Specs, is_plain_product
-from gpuad.planning.passes.rewriting import Rewriter, counted, renamed, rewrite
+from gpuad.planning.passes.rewriting import Rewriter, counted, rewrite
 from gpuad.planning.program import Builder, Program, Row, Spec, Var
 
 FEWEST = 3
@@ -75,7 +75,7 @@ def products(program: Program) -> Program:
             key, t = member[i]
             new.names.append(_part(made[key], t - min(found[key]), row, new))
         else:
-            new.names.append(new.add(renamed(row, new.names)))
+            new.names.append(new.add(row.renamed(new.names)))
     return counted(new.finish(), {"products": len(found)})
 
 
