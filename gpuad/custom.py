@@ -63,8 +63,6 @@ class UserPrimitive(Primitive):
     def __init__(self, name: str, f: Function, differential: Function | None):
         super().__init__(name, f)
         self.differential = differential
-        self.row = lambda *args, **kwargs: self._evaluate(tuple(map(_copied, args)), kwargs)  # in a plan, at each run
-        self.row.__name__ = name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """f(*args, **kwargs); where arguments are traced, its results are rows of their program."""
@@ -72,7 +70,7 @@ class UserPrimitive(Primitive):
         program, values, parents, _ = enter(args)
         if program is None:
             staged = stand_in((args, kwargs))
-            return self._evaluate(args, kwargs) if staged is None else staged._record(self.row, *args, ordered=True, **kwargs)
+            return self._evaluate(args, kwargs) if staged is None else staged._record(Evaluation(self), *args, ordered=True, **kwargs)
         if self.differential is None:
             raise NotDifferentiableError(
                 f"{self.name} has no differential, so it does not take traced arrays: state one, ad.primitive({self.name}, "
@@ -177,6 +175,16 @@ class UserPrimitive(Primitive):
             d = d if d.dtype == y.dtype else d.astype(y.dtype)
         element = diagonal(d, y.shape)
         return element if shape == y.shape else element @ Broadcast(shape, y.shape)
+
+
+class Evaluation:
+    """A user's function as a row of a plan, which calls it anew at each run."""
+
+    def __init__(self, node: UserPrimitive):
+        self._node, self.__name__ = node, node.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._node._evaluate(tuple(map(_copied, args)), kwargs)
 
 
 def _count(entries: Any) -> str:

@@ -51,6 +51,9 @@ class Supernode:
         return [(lo, min(lo + self.tile, self.length)) for lo in range(0, self.length, self.tile)]
 
 
+LIGHT = {functions.reduce, functions.convert, functions.component, np.concatenate, np.matmul}
+"""Functions, beside those of entries and views, that cost little on few entries."""
+
 Step = int | Supernode
 Readers = list[list[int]]
 """By variable: the rows that read it."""
@@ -141,8 +144,9 @@ def _absorb(program: Program, ready: _Ready, seed: int, length: int, found: list
 
 
 def _is_light(program: Program, row: Row) -> bool:
+    """Whether a row is so cheap that its place in the schedule does not matter."""
     return size(row.out.shape) <= SMALL and all(program.spec(j).size <= SMALL for j in row.parents) \
-        and (is_elementwise(row) or row.function is functions.reduce or is_view(row))
+        and (is_elementwise(row) or is_view(row) or row.out.kind == "scalar" or row.function in LIGHT)
 
 
 def _length(program: Program, i: int, readers: Readers) -> int | None:
