@@ -70,7 +70,9 @@ class UserPrimitive(Primitive):
         program, values, parents, _ = enter(args)
         if program is None:
             staged = stand_in((args, kwargs))
-            return self._evaluate(args, kwargs) if staged is None else staged._record(Evaluation(self), *args, ordered=True, **kwargs)
+            if staged is None:
+                return self._evaluate(args, kwargs)
+            return staged._record(Evaluation(self), *args, ordered=True, **kwargs)
         if self.differential is None:
             raise NotDifferentiableError(
                 f"{self.name} has no differential, so it does not take traced arrays: state one, ad.primitive({self.name}, "

@@ -80,7 +80,7 @@ def steps(program: Program, threads: int = 1) -> list[Step]:
 
 
 class _Ready:
-    """Rows that nothing unscheduled reads, the latest first."""
+    """Rows that nothing unscheduled reads, the latest first (by their place)."""
 
     def __init__(self, program: Program):
         self.program = program
@@ -94,14 +94,15 @@ class _Ready:
         self.before = {i: j for i, j in self.before.items() if j not in program.row(i).parents}  # type: ignore[union-attr]
         for j in self.before.values():
             waiting[j] += 1
-        self.heap = [-i for i, _ in program.numbered() if not waiting[i]]
+        self.place = _places(program, self.readers)
+        self.heap = [(-self.place[i], -i) for i, _ in program.numbered() if not waiting[i]]
         heapq.heapify(self.heap)
-        self.open = {-i for i in self.heap}
+        self.open = {-i for _, i in self.heap}
 
     def pop(self) -> int | None:
         """The latest ready row."""
         while self.heap:
-            i = -heapq.heappop(self.heap)
+            i = -heapq.heappop(self.heap)[1]
             if i in self.open:
                 self.open.discard(i)
                 return i
@@ -116,10 +117,25 @@ class _Ready:
         for j in read | ({self.before[i]} if i in self.before else set()):
             self.waiting[j] -= 1
             if not self.waiting[j] and j >= self.program.first:
-                heapq.heappush(self.heap, -j)
+                heapq.heappush(self.heap, (-self.place[j], -j))
                 self.open.add(j)
                 freed.append(j)
         return freed
+
+
+def _places(program: Program, readers: Readers) -> list[int]:
+    """By variable: the row beside which it is made, if it may be.
+
+    That is the row itself, but for what only leads to results entry by entry, as the update of parameters does: such rows come
+    as soon as what they read is there, and set its memory free.
+    """
+    place, leads_on = list(range(program.n_variables)), [False] * program.n_variables
+    for i, row in reversed(list(program.numbered())):
+        leads_on[i] = not (is_elementwise(row) or is_view(row)) or any(leads_on[j] for j in readers[i])
+    for i, row in program.numbered():
+        if not leads_on[i]:
+            place[i] = max([place[j] for j in row.parents if j >= program.first], default=i)
+    return place
 
 
 def _absorb(program: Program, ready: _Ready, seed: int, length: int, found: list[Step]) -> dict[int, str]:
