@@ -12,7 +12,6 @@ import numpy as np
 import optree
 
 from gpuad.errors import PlanError
-from gpuad.leaves import leaf_path
 from gpuad.planning.donation import Donation
 from gpuad.planning.host import Runner, Schedule
 from gpuad.planning.passes import analyse
@@ -109,8 +108,9 @@ class Plan:
         try:
             entry = self._entries.get(key)
         except TypeError as error:
-            raise TypeError(f"plan({self.name}): expected hashable static arguments, got "
-                            f"{', '.join(type(v).__name__ for _, v in static)}: {error}") from error
+            given = ", ".join(f"{type(v.value).__name__} as argument {i}" for i, v in static)
+            raise TypeError(f"plan({self.name}): expected hashable static arguments, got {given}; pass tuples for lists, and "
+                            "arrays as arguments that are not static") from error
         if entry is None or not entry.fits(*leaves):
             entry = self._analyse(key, args, kwargs, static, leaves, tree)
         self._last = entry
@@ -126,8 +126,17 @@ class Plan:
             return x
         kind = type(x)
         what = f"{kind.__module__}.{kind.__name__}" + (f" of dtype {x.dtype}" if hasattr(x, "dtype") else f" {x!r}"[:60])
-        raise TypeError(f"plan({self.name}): argument {leaf_path(given, i)}: expected an array, a number or a random generator, "
-                        f"got {what}; name settings in static_argnums, and convert other arrays with numpy.asarray(x)")
+        raise TypeError(f"plan({self.name}): argument {self._place(given, i)}: expected an array, a number or a random "
+                        f"generator, got {what}. Name settings, such as a method's self, in static_argnums, which are passed by "
+                        "position; convert other arrays with numpy.asarray(x)")
+
+    def _place(self, given: Any, i: int) -> str:
+        """Where a leaf stands in the call, as ``0['w']`` or ``scale``."""
+        by_name, name, *inside = optree.tree_paths(given)[i]
+        if not by_name:
+            n = len(given[0]) + len(self._static)
+            name = [k for k in range(n) if k not in {m % n for m in self._static}][name]
+        return f"{name}" + "".join(f"[{p!r}]" for p in inside)
 
     def _split(self, args: tuple[Any, ...]) -> tuple[tuple[tuple[int, Any], ...], tuple[Any, ...]]:
         """((position, value) of the static arguments, the others)."""

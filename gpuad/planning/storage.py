@@ -103,6 +103,7 @@ def assign(program: Program, positions: dict[int, int] | None = None, hidden: fr
             models[i] = row.function(models[row.args[0].index], *row.args[1:])
     _last_uses(program, s, position, keeps)
     _donate(program, s, position, donated)
+    _reach_back(program, s, position, hidden)
     _place(program, s, position, hidden)
     return s
 
@@ -159,12 +160,34 @@ def _donate(program: Program, s: Storage, position: dict[int, int], donated: Seq
             s.kind[i] = "buffer"
 
 
+def _reach_back(program: Program, s: Storage, position: dict[int, int], hidden: frozenset[int]) -> None:
+    """Give the memory of a result also to the operand over which its row can write, and so on: one buffer less for each."""
+    together = _at(position)
+    viewed = {r for i, r in enumerate(s.root) if r != i}
+    for i, k in list(s.result.items()):
+        while k not in s.donated:
+            row, at = program.rows[i - program.first], position[i]
+            fitting = [j for j in overwritable(row) if s.kind[j] == "buffer" and s.last[j] == at and j not in viewed | hidden
+                       and program.spec(j)[:2] == row.out[:2] and _only_reader(program, s, j, i, together[at])]
+            if not fitting:
+                break
+            i = fitting[0]
+            s.kind[i], s.static[i], s.result[i] = "result", False, k
+
+
 def _is_done_with(program: Program, s: Storage, d: int, i: int, position: dict[int, int]) -> bool:
     """Whether row i may write over input d: nothing reads it later, nor at the same time but row i itself, entry by entry."""
-    if s.last[d] < position[i]:
-        return True
-    return s.last[d] == position[i] and d in overwritable(program.rows[i - program.first]) \
-        and _only_reader(program, s, d, i, _at(position)[position[i]])
+    if s.last[d] != position[i]:
+        return s.last[d] < position[i]
+    together = [k for k in _at(position)[position[i]] if any(s.root[j] == d for j in program.rows[k - program.first].parents)]
+    return all(_reads_entries(program, s, d, k) and (k < i or d in overwritable(program.rows[k - program.first]))
+               for k in together if k <= i) and max(together) <= i
+
+
+def _reads_entries(program: Program, s: Storage, d: int, k: int) -> bool:
+    """Whether row k reads the memory of d entry by entry: then in a tile it reads the entries of that tile."""
+    row = program.rows[k - program.first]
+    return is_elementwise(row) and row.out.shape == program.spec(d).shape and all(j == d for j in row.parents if s.root[j] == d)
 
 
 def _at(position: dict[int, int]) -> dict[int, list[int]]:

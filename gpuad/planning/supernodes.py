@@ -22,10 +22,14 @@ from linalg.arrays import size
 
 LONG = 1 << 18
 """Bytes from which an array is worth a tile: a quarter of a usual second-level cache."""
-TILE = 1 << 17
+CACHE = 20 << 20
+"""Bytes from which tiles are quicker than whole arrays: what a process gets of a usual last-level cache."""
+TILE = 1 << 18
 """Bytes in one tile of the longest array that elementwise rows make or read."""
 PANEL = 1 << 20
 """Bytes in one tile of a matrix that is multiplied: it is read once or twice, and does not have to stay."""
+WORTH_THREADS = 1 << 20
+"""Entries of all rows together from which several threads gain more than they cost."""
 THIN = 8
 """Columns up to which a product with a matrix is limited by memory."""
 SMALL = 1 << 12
@@ -71,11 +75,11 @@ def steps(program: Program, threads: int = 1) -> list[Step]:
             continue
         roles = _absorb(program, ready, i, length, found)
         rows = tuple(sorted(roles))
-        node = Supernode(rows, roles, length, _tile(program, rows, length))
-        if _pays(program, node, threads):
-            found.append(node)
-        else:
+        tile = _tile(program, rows, roles, length, threads)
+        if tile is None:
             found.extend(reversed(rows))
+        else:
+            found.append(Supernode(rows, roles, length, tile))
     return found[::-1]
 
 
@@ -283,23 +287,43 @@ def _takes(program: Program, reader: Row, reader_role: str, i: int, role: str) -
     return True
 
 
-def _tile(program: Program, rows: tuple[int, ...], length: int) -> int:
-    """Entries of the first axis in a tile."""
-    made, multiplied = 1, 1
+def _tile(program: Program, rows: tuple[int, ...], roles: dict[int, str], length: int, threads: int) -> int | None:
+    """Entries of the first axis in a tile; None where the rows gain nothing from running together.
+
+    They gain where what they touch exceeds the cache. Where it does not whole arrays are as quick: a tile is a thread's share.
+    """
+    made, multiplied, work = 1, 1, 0
     for i in rows:
-        row = program.row(i)
-        assert row is not None
+        row = program.rows[i - program.first]
+        if is_view(row):
+            continue
         read = max([program.spec(j).nbytes for j in row.parents if length in program.spec(j).shape], default=1)
         if row.function is np.matmul:
             multiplied = max(multiplied, read)
-        elif not is_view(row):
+        else:
             made = max(made, read, row.out.nbytes if length in row.out.shape else 1)
-    return max(1, min(length, length * TILE // made, length * PANEL // multiplied))
+            work += max(row.out.size, read // row.out.dtype.itemsize)
+    single = sum(not is_view(program.rows[i - program.first]) for i in rows) == 1
+    if not single and _touched(program, rows, roles, length) >= CACHE:
+        tile = min(length * TILE // made, length * PANEL // multiplied)
+    elif threads > 1 and multiplied == 1 and work >= WORTH_THREADS:
+        tile = -(-length // threads)
+    else:
+        return None
+    return max(1, tile) if tile < length else None
 
 
-def _pays(program: Program, node: Supernode, threads: int) -> bool:
-    """Whether rows gain from running together: several share their tiles, or several threads share the work."""
-    work = [i for i in node.rows if not is_view(program.row(i))]  # type: ignore[arg-type]
-    if len(node.bounds) < 2:
-        return False
-    return len(work) > 1 or (threads > 1 and is_elementwise(program.row(work[0])))  # type: ignore[arg-type]
+def _touched(program: Program, rows: tuple[int, ...], roles: dict[int, str], length: int) -> int:
+    """Bytes of the long arrays that rows read from outside, and at most hold at one time of their own."""
+    last = {j: i for i in rows for j in program.rows[i - program.first].parents}
+    outside = sum(program.spec(j).nbytes for j in last if j not in roles and length in program.spec(j).shape)
+    held = most = 0
+    ending: dict[int, int] = {}
+    for i in rows:
+        row = program.rows[i - program.first]
+        if roles[i] == "tiled" and not is_view(row):
+            held += row.out.nbytes
+            ending[last.get(i, -1)] = ending.get(last.get(i, -1), 0) + row.out.nbytes
+        held -= ending.pop(i, 0)  # a row may write over what ends with it
+        most = max(most, held)
+    return outside + most

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpuad.planning import functions
+from gpuad.planning import functions, supernodes
 from gpuad.planning.arena import ALIGNMENT, Arena, placed
 from gpuad.planning.program import Row, Var, is_var
 from gpuad.planning.storage import is_elementwise, is_view, overwritable
@@ -15,9 +15,6 @@ from gpuad.planning.threads import run_all
 
 if TYPE_CHECKING:
     from gpuad.planning.host import Schedule
-
-WORTH_THREADS = 1 << 18
-"""Entries, times rows, from which several threads gain more than they cost."""
 
 
 class Tiles:
@@ -35,7 +32,7 @@ class Tiles:
         self.n = len(node.bounds)
         products = any(row.function is np.matmul for _, row in self.rows)  # BLAS has threads of its own
         work = sum(program.spec(i).size for i in node.rows)
-        self.threads = 1 if products or work < WORTH_THREADS else min(schedule.threads, self.n)
+        self.threads = 1 if products or work < supernodes.WORTH_THREADS else min(schedule.threads, self.n)
         self._static: dict[str, tuple[Any, int]] = {}  # name of a list of tiles -> (variable or constant, axis)
         self._runtime: dict[str, str] = {}  # name of a tile -> the slice that gives it
         self._arguments: list[str] = []

@@ -6,6 +6,7 @@ plan reads them anew at each run, as the function would.
 """
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -33,7 +34,11 @@ def trace(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[[Seque
 
     ``rebuild`` makes (args, kwargs) of the leaves. Generators are copied: the tracing runs do not advance the user's own.
     """
+    before = _global_generators()
     first, out = _record(f, leaves, rebuild)
+    if not same(before, _global_generators()):
+        raise PlanError(f"plan({name}): the function drew from a global random generator (numpy.random.…, random.…), whose "
+                        "numbers a plan would freeze. Pass numpy.random.default_rng(seed) as an argument and draw from that")
     second, again = _record(f, leaves, rebuild)
     flat, tree = optree.tree_flatten(out)
     flat_again, tree_again = optree.tree_flatten(again)
@@ -42,6 +47,11 @@ def trace(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[[Seque
                         + ADVICE)
     _require_same(first, flat, second, flat_again, name)
     return _program(first, second, list(zip(flat, flat_again, strict=True)), name), tree
+
+
+def _global_generators() -> Any:
+    """The states of NumPy's and Python's global random generators."""
+    return tuple(np.random.get_state()), random.getstate()  # noqa: NPY002 (it is the global one that is asked for)
 
 
 def _record(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[..., Any]) -> tuple[Recorder, Any]:
@@ -162,6 +172,10 @@ def _output(x: Any, again: Any, recorder: Recorder, names: dict[int, Any], place
                         "would be lost; pass it as an argument")
     if isinstance(x, np.ndarray):
         return places[id(x)] if id(x) in places else x if _same_memory(x, again) else x.copy()
+    if not isinstance(x, (bool, int, float, complex, str, bytes, np.generic, np.dtype, type(None))):
+        raise PlanError(f"plan({name}): expected the function to return arrays, numbers and texts in containers that optree "
+                        f"knows (tuples, lists, dicts, namedtuples, …), got {type(x).__module__}.{type(x).__name__}; return its "
+                        "arrays in a tuple or a dict, or register the type with optree.register_pytree_node")
     return x
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gpuad as ad
-from gpuad.planning import supernodes, tiles
+from gpuad.planning import supernodes
 from gpuad.planning.arena import ALIGNMENT, Arena
 from gpuad.planning.plan import plan
 from gpuad.planning.supernodes import Supernode
@@ -226,7 +226,8 @@ def small_tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(supernodes, "LONG", 1)
     monkeypatch.setattr(supernodes, "TILE", request.param)
     monkeypatch.setattr(supernodes, "PANEL", request.param)
-    monkeypatch.setattr(tiles, "WORTH_THREADS", 1)
+    monkeypatch.setattr(supernodes, "CACHE", 1)
+    monkeypatch.setattr(supernodes, "WORTH_THREADS", 1)
     monkeypatch.setattr("gpuad.planning.host.blas_threads", lambda: 2)
 
 
@@ -283,7 +284,7 @@ def test_values_that_stay_inside_a_supernode_have_no_memory_but_a_tile() -> None
         return np.sum(x)
 
     p = plan(f)
-    x = RNG.standard_normal(1 << 18)
+    x = RNG.standard_normal(1 << 21)
     assert_same(p(x), f(x))
     (node,) = nodes_of(p)
     assert len(node.bounds) > 1
@@ -293,6 +294,7 @@ def test_values_that_stay_inside_a_supernode_have_no_memory_but_a_tile() -> None
 
 def test_an_error_inside_a_supernode_is_raised_and_leaves_the_plan_usable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supernodes, "LONG", 1)
+    monkeypatch.setattr(supernodes, "CACHE", 1)
     monkeypatch.setattr(supernodes, "TILE", 16)
     p = plan(lambda x: np.sqrt(np.exp(x)) + x)
     p(np.ones(10))
@@ -301,7 +303,9 @@ def test_an_error_inside_a_supernode_is_raised_and_leaves_the_plan_usable(monkey
     assert_same(p(np.ones(10)), np.exp(np.ones(10)) ** 0.5 + 1)
 
 
-def test_a_value_that_other_rows_of_a_supernode_read_is_not_written_over() -> None:
+def test_a_value_that_other_rows_of_a_supernode_read_is_not_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supernodes, "CACHE", 1)
+
     def f(a: Any, b: Any, c: Any, d: Any) -> Any:
         j = a @ b
         return np.tanh(j) @ c, np.exp(-j * j) @ d

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.text import Text
 
 import gpuad as ad
+from gpuad.planning import supernodes
 from gpuad.planning.host import Schedule
 from gpuad.planning.picture import draw
 from gpuad.planning.program import Program, Row, Spec, Var
@@ -71,7 +72,8 @@ def test_buffers_lie_at_their_places_in_their_time():
         assert min(a.x1, b.x1) <= max(a.x0, b.x0) or min(a.y1, b.y1) <= max(a.y0, b.y0)  # two values never share a place
 
 
-def test_supernodes_have_their_colour():
+def test_supernodes_have_their_colour(monkeypatch):
+    monkeypatch.setattr(supernodes, "CACHE", 1)
     x = np.ones((1 << 16, 4))
     step = ad.plan(lambda x: np.exp(np.tanh(x) * 2).T @ np.cos(x))
     step(x)

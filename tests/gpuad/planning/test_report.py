@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import gpuad as ad
-from gpuad.planning import functions
+from gpuad.planning import functions, supernodes
 from gpuad.planning.costs import Span, in_use, spans
 from gpuad.planning.host import Schedule
 from gpuad.planning.program import Program, Row, Spec, Var
@@ -81,7 +81,8 @@ def test_spans_end_where_a_step_writes_over_its_operand():
     assert in_use(found, 4) == [512, 512, 1024, 1024]
 
 
-def test_a_supernode_moves_what_it_reads_and_writes_only():
+def test_a_supernode_moves_what_it_reads_and_writes_only(monkeypatch):
+    monkeypatch.setattr(supernodes, "CACHE", 1)
     n = 1 << 16
     report = reported([array(n, 4)], [
         row(np.tanh, X[0], out=array(n, 4)),
@@ -89,7 +90,7 @@ def test_a_supernode_moves_what_it_reads_and_writes_only():
         row(np.subtract, 1.0, X[2], out=array(n, 4)),
     ], [X[3]])
     assert report.steps == {"supernode": 1}
-    assert report.supernodes == (NodeReport(rows=3, inside=2, tiles=16, threads=1),)
+    assert report.supernodes == (NodeReport(rows=3, inside=2, tiles=8, threads=1),)
     assert report.moved_bytes == 2 * 32 * n
     assert report.flops == 3 * 4 * n
     assert (report.buffers, report.arena_bytes) == (0, 0)

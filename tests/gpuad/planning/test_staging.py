@@ -265,6 +265,7 @@ COUNTER, WORDS, FUNCTIONS, GENERATOR, GROWING = iter(range(99)), map(str, range(
 
 FROZEN: dict[str, Callable[[Any], Any]] = {
     "rand": lambda x: x * np.random.rand(),  # noqa: NPY002
+    "choice by chance": lambda x: x if np.random.rand() < 0.5 else 2 * x,  # noqa: NPY002
     "normal": lambda x: x + np.random.normal(size=3),  # noqa: NPY002
     "generator": lambda x: x * GENERATOR.random(3),
     "generator in a result": lambda x: (x, GENERATOR.random(3)),

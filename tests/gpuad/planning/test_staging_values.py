@@ -307,3 +307,13 @@ def test_other_leaves_are_refused() -> None:
             plan(lambda x: x)(x)
     with pytest.raises(TypeError, match=r"expected plain arrays, got numpy\.ma"):
         plan(lambda x: x + np.ma.masked_array(X))(X)
+
+
+def test_results_that_are_no_pytrees_of_arrays() -> None:
+    class Opaque:
+        def __init__(self, x: Any) -> None:
+            self.x = x
+
+    for f in (lambda x: Opaque(2 * x), lambda x: (x, (v for v in (x, x))), lambda x: {x.size}):
+        with pytest.raises(PlanError, match="containers that optree knows"):
+            plan(f)(X)
