@@ -57,6 +57,13 @@ class Names:
             self._alive.append(f)
         return self._known[key]
 
+    def numbers(self) -> list[str]:
+        """A line of comment that says which numbers the constants are."""
+        known = {name: np.asarray(value) for name, value in self.values.items() if name[0] == "k" and np.ndim(value) == 0}
+        known = {name: x for name, x in known.items() if x.dtype.kind in "biufc"}
+        said = [f"{name} = {x.item():.6g}" if x.dtype.kind == "f" else f"{name} = {x}" for name, x in known.items()]
+        return [f"# {', '.join(said)}"] if said else []
+
     def constant(self, value: Any) -> str:
         """The name, or the literal, of a constant."""
         if type(value) in (int, bool, type(None), str) or value is Ellipsis:
@@ -87,8 +94,9 @@ class Schedule:
         self._local: dict[int, str] = {}
         lines = self._lines()
         arguments = [f"x{i}" for i in range(len(program.inputs))] + [f"r{k}" for k in sorted(self.result_specs)]
-        functions_ = [line for tiles in self.tiles for line in (*tiles.lines, "", "")]
-        self.source = "\n".join([*functions_, f"def run({', '.join(arguments)}):", *(f"    {line}" for line in lines)]) + "\n"
+        nodes = [line for tiles in self.tiles for line in (*tiles.lines, "", "")]
+        text = [*self.names.numbers(), *nodes, f"def run({', '.join(arguments)}):", *(f"    {line}" for line in lines), ""]
+        self.source = "\n".join(text)
         self._code = compile(self.source, f"<plan {id(self):x}>", "exec")
         linecache.cache[self._code.co_filename] = (len(self.source), None, self.source.splitlines(True), self._code.co_filename)
 
@@ -197,7 +205,7 @@ class Schedule:
             return [] if self.storage.static[i] else [f"{self.name(i)} = {self.view(row)}"]
         if kind == "object":
             return [f"{self.name(i)} = {self._value(row)}"]
-        return self.into(row, self.name(i), [self.argument(a) for a in row.args])
+        return self.into(row, self.name(i), [self.operand(a, row) for a in row.args])
 
     def view(self, row: Row) -> str:
         x = self.argument(row.args[0])
@@ -231,17 +239,16 @@ class Schedule:
         """A call that writes its result into ``out``."""
         f, name = row.function, self.names.function
         if isinstance(f, np.ufunc) and f is not np.matmul:
-            operands = [self._operand(a, row) or written for a, written in zip(row.args, args, strict=True)]
             rest = "".join(f", {k}={self.argument(v)}" for k, v in row.kwargs.items())
             target = f"out={out}" if f in BY_KEYWORD else out
-            return [f"{name(f)}({', '.join(operands)}, {target}{rest})"]
+            return [f"{name(f)}({', '.join(args)}, {target}{rest})"]
         if f is np.matmul:
             return [f"{name(np.dot if self._is_plain_product(row) else np.matmul)}({args[0]}, {args[1]}, {out})"]
         if f is functions.select:
-            first = [] if args[2] == out else [f"{name(np.copyto)}({out}, {self._operand(row.args[2], row) or args[2]})"]
-            if self._is_full(row.args[0], row.out.shape) and (number := self._operand(row.args[1], row)
-                                                              or (args[1] if self._is_full(row.args[1], *row.out[:2]) else None)):
-                return [*first, f"{name(np.putmask)}({out}, {args[0]}, {number})"]  # half of copyto's time
+            first = [] if args[2] == out else [f"{name(np.copyto)}({out}, {args[2]})"]
+            chosen = self._number(row.args[1], row) is not None or self._is_full(row.args[1], *row.out[:2])
+            if chosen and self._is_full(row.args[0], row.out.shape):
+                return [*first, f"{name(np.putmask)}({out}, {args[0]}, {args[1]})"]  # half of copyto's time
             return [*first, f"{name(np.copyto)}({out}, {args[1]}, where={args[0]})"]
         if f is functions.cast:
             return [f"{name(np.copyto)}({out}, {args[0]}, casting='unsafe')"]
@@ -261,8 +268,13 @@ class Schedule:
                     + "".join(f", {k}={self.argument(v)}" for k, v in extra.items()) + ")"]
         return [self.call(name(f), row.args, row.kwargs)[:-1] + f", out={out})"]
 
-    def _operand(self, a: Any, row: Row) -> str | None:
-        """A number that meets arrays of floats, as an array of shape () in their dtype: half of the call's time."""
+    def operand(self, a: Any, row: Row) -> str:
+        """An operand in the source: a number that meets arrays of floats as an array of shape (), in half of the call's time."""
+        number = self._number(a, row)
+        return self.argument(a) if number is None else self.names.constant(number)
+
+    def _number(self, a: Any, row: Row) -> np.ndarray | None:
+        """A number in the dtype of the arrays that it meets; None where they do not take it to their own."""
         if row.kwargs or row.function not in OF_ONE_DTYPE or not isinstance(a, (int, float, np.floating)) or isinstance(a, bool):
             return None
         operands = row.args[1:] if row.function is functions.select else row.args
@@ -270,7 +282,9 @@ class Schedule:
                   and not (type(b) is Var and self.program.spec(b.index).kind == "number")} or {row.out.dtype}
         if len(dtypes) != 1 or (dtype := dtypes.pop()).kind != "f" or abs(a) > np.finfo(dtype).max:
             return None
-        return self.names.constant(_number(a, dtype))
+        x = np.array(a, dtype)
+        x.flags.writeable = False
+        return x
 
     def _is_full(self, x: Any, shape: tuple[int, ...], dtype: Any = None) -> bool:
         """Whether an operand has a shape, and a dtype if one is given, without broadcasting."""
@@ -299,12 +313,6 @@ def _hidden(program: Program, nodes: Sequence[Supernode]) -> frozenset[int]:
         if i in seen and is_view(row):
             seen.add(row.args[0].index)  # whose memory it shows
     return frozenset(i for n, node in enumerate(nodes) for i in node.rows if i not in seen and node.roles[i] != "partial")
-
-
-def _number(a: Any, dtype: np.dtype) -> np.ndarray:
-    x = np.array(a, dtype)
-    x.flags.writeable = False
-    return x
 
 
 class Runner:

@@ -158,7 +158,7 @@ class Tiles:
             name = f"{self.schedule.names.constant(a)}_{self.label}" + "T" * axis
             self._static[name] = (a, axis)
             return f"{name}[k]"
-        return self.schedule.argument(a)
+        return self.schedule.operand(a, row)
 
     def _view(self, row: Row, args: list[str]) -> str:
         f, x, shape = row.function, args[0], row.out.shape
