@@ -97,7 +97,7 @@ def refuse_out(function: Any, out: Any) -> None:
 def _method_call(recorder: Recorder, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A method of a ufunc: reduce in its plain form, others as they are."""
     if method == "reduce" and set(kwargs) <= {"axis", "keepdims"} and len(args) <= 2:
-        axis = args[1] if len(args) == 2 else kwargs.get("axis", 0)
+        axis = args[1] if len(args) == 2 else kwargs.get("axis", 0 if np.ndim(args[0]) else None)
         return recorder.call(functions.reduce, args[0], ufunc, _axes(axis, args[0].ndim), bool(kwargs.get("keepdims", False)))
     if method in ("at", "reduceat"):
         raise PlanError(f"numpy.{ufunc.__name__}.{method} in a plan: it changes an array in place, or takes positions that steer "
@@ -118,7 +118,10 @@ def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims
 def _where(condition: Any, *branches: Any) -> Any:
     if len(branches) != 2:
         raise PlanError(f"numpy.where with a condition alone: the shape of its result depends on values. {STEERING}")
-    return _recorder(condition, branches).call(functions.select, condition, *branches)
+    recorder = _recorder(condition, branches)
+    if not isinstance(condition, StagedArray):
+        condition = np.asarray(condition)
+    return recorder.call(functions.select, condition if condition.dtype == bool else condition != 0, *branches)
 
 
 def _numpys(a: Any) -> Any:
@@ -170,7 +173,7 @@ IN_PLACE = {getattr(np, name) for name in "copyto put place putmask put_along_ax
 
 _BY_MODULE = {function: rule for function, rule in TABLE.items() if not isinstance(function, np.ufunc) and function not in DIRECT}
 FOR_ALL_DTYPES = {function for function, rule in _BY_MODULE.items()
-                  if getattr(rule, "__module__", "").rpartition(".")[2] in ("shapes", "joining", "triangles")}
+                  if getattr(rule, "__module__", "").rpartition(".")[2] in ("shapes", "joining")}
 DECOMPOSED = {function: rule for function, rule in _BY_MODULE.items()
               if function in FOR_ALL_DTYPES or function in (np.clip, np.diff, np.std)
               or (function is not np.einsum and getattr(rule, "__module__", "").endswith(".products"))}

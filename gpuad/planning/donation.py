@@ -11,8 +11,8 @@ import numpy as np
 class Donation:
     """The donated leaves of a call. Arrays that were checked once, as in a training loop, are not checked again."""
 
-    def __init__(self, name: str, donated: Sequence[int]):
-        self.name, self.donated = name, list(donated)
+    def __init__(self, name: str, donated: Sequence[int], captured: Sequence[np.ndarray]):
+        self.name, self.donated, self.captured = name, list(donated), captured
         self._checked: list[weakref.ref[np.ndarray]] = []
 
     def check(self, leaves: Sequence[Any]) -> None:
@@ -27,8 +27,9 @@ class Donation:
                 what = "read-only" if not x.flags.writeable else "not C-contiguous"
                 raise ValueError(f"plan({self.name}): expected donated arrays that can be written over, got shape {x.shape} "
                                  f"that is {what}; pass x.copy(), or do not donate this argument")
-            for j, other in enumerate(leaves):
+            for j, other in enumerate((*leaves, *self.captured)):
                 if j != i and isinstance(other, np.ndarray) and np.may_share_memory(x, other):
-                    raise ValueError(f"plan({self.name}): a donated array of shape {x.shape} shares memory with another argument "
-                                     f"of shape {other.shape}, which the results would overwrite; pass a copy of one of them")
+                    raise ValueError(f"plan({self.name}): a donated array of shape {x.shape} shares memory with another "
+                                     f"argument, or an array from outside, of shape {other.shape}, which the results would "
+                                     "overwrite; pass a copy of one of them")
         self._checked = [weakref.ref(x) for x in arrays]

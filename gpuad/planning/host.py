@@ -94,9 +94,9 @@ class Schedule:
         self._local: dict[int, str] = {}
         lines = self._lines()
         arguments = [f"x{i}" for i in range(len(program.inputs))] + [f"r{k}" for k in sorted(self.result_specs)]
-        nodes = [line for tiles in self.tiles for line in (*tiles.lines, "", "")]
-        text = [*self.names.numbers(), *nodes, f"def run({', '.join(arguments)}):", *(f"    {line}" for line in lines), ""]
-        self.source = "\n".join(text)
+        above = [line for tiles in self.tiles for line in (*tiles.lines, "", "")]
+        run = [f"def run({', '.join(arguments)}):", *(f"    {line}" for line in lines), ""]
+        self.source = "\n".join(self.names.numbers() + above + run)
         self._code = compile(self.source, f"<plan {id(self):x}>", "exec")
         linecache.cache[self._code.co_filename] = (len(self.source), None, self.source.splitlines(True), self._code.co_filename)
 

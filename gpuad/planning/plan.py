@@ -17,7 +17,7 @@ from gpuad.planning.host import Runner, Schedule
 from gpuad.planning.passes import analyse
 from gpuad.planning.program import Program
 from gpuad.planning.report import Report
-from gpuad.planning.structure import Unpack, guard, unpacker
+from gpuad.planning.structure import Unpack, guard, orders, unpacker
 from gpuad.planning.trace import Generators, trace
 from gpuad.traced import STAND_INS
 from linalg.arrays import is_borrowing, is_cupy
@@ -104,7 +104,7 @@ class Plan:
                        "is called as it is")
             return self._f(*args, **kwargs)
         leaves = [self._leaf(x, i, given) for i, x in enumerate(leaves)]
-        key = (static, tree, tuple(_key(x) for x in leaves))
+        key = (static, tree, orders(given), tuple(_key(x) for x in leaves))
         try:
             entry = self._entries.get(key)
         except TypeError as error:
@@ -163,7 +163,8 @@ class Plan:
                 return given, named
 
             traced, out_tree = trace(self._f, leaves, rebuild, self.name)
-            unpack = unpacker(() if kwargs else args, traced, [i for i, _ in static])
+            quick = not kwargs and all(value.is_constant for _, value in static)
+            unpack = unpacker(args if quick else (), traced, [i for i, _ in static] if quick else ())
             entry = Entry(self.name, traced, unpack, out_tree, self._donated(len(args), tree, leaves))
             self._entries[key] = entry
             while len(self._entries) > CACHE_SIZE:
@@ -222,6 +223,9 @@ class Plan:
 
         return draw(self._entry().schedule, ax)
 
+    def __reduce__(self) -> Any:
+        return Plan, (self._f, self._static, self._donate)  # a copy analyses anew
+
     def __repr__(self) -> str:
         return f"plan({self.name})"
 
@@ -229,16 +233,29 @@ class Plan:
 class _Static:
     """A static argument: compared by value and type, so that 1, 1.0 and True have programs of their own."""
 
-    __slots__ = ("value",)
+    __slots__ = ("key", "value")
 
     def __init__(self, value: Any):
-        self.value = value
+        self.value, self.key = value, _static_key(value)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the same object will always have the same key."""
+        kind: Any = type(self.value)
+        return kind in (bool, int, float, complex, str, bytes, type(None)) or kind.__hash__ is object.__hash__
 
     def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
+        return hash(self.key)
 
     def __eq__(self, other: Any) -> bool:
-        return type(self.value) is type(other.value) and self.value == other.value
+        return bool(self.key == other.key)
+
+
+def _static_key(value: Any) -> Any:
+    """A value with its type and those of its parts; numbers as they are written, which tells zeros apart and finds NaN again."""
+    if isinstance(value, (tuple, frozenset)):
+        return type(value), tuple(map(_static_key, value))
+    return type(value), repr(value) if type(value) in (float, complex) else value
 
 
 def _key(x: Any) -> Any:
@@ -252,7 +269,7 @@ class Entry:
     def __init__(self, name: str, traced: Program, unpack: Unpack, out_tree: optree.PyTreeSpec, donated: list[int]):
         self.traced, self.out_tree = traced, out_tree
         self.schedule = Schedule(analyse(traced), donated)
-        self.donation = Donation(name, donated) if donated else None
+        self.donation = Donation(name, donated, traced.captured) if donated else None
         self.fits, self.unpack = guard(traced), unpack
         self._idle: list[Runner] = []
 

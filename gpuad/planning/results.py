@@ -31,15 +31,15 @@ class Results:
 
     def __init__(self, specs: Sequence[Spec]):
         self._specs = [(tuple(s.shape), s.dtype) for s in specs]
-        self._kept: list[tuple[list[Any], tuple[int, ...]]] = [([], shape) for shape, _ in self._specs]
+        self._kept: list[tuple[list[Any], tuple[int, ...], Any]] = [([], shape, dtype) for shape, dtype in self._specs]
 
     def take(self) -> list[np.ndarray]:
         """An array for each result: one that was handed out and let go of, or a new one."""
         taken = []
-        for arrays, shape in self._kept:
+        for arrays, shape, dtype in self._kept:
             for x in arrays:
-                # alone, and as it was made: the caller may have reshaped or locked it
-                if getrefcount(x) == _ALONE and x.shape == shape and x.flags.writeable:
+                # alone, and as it was made: the caller may have reshaped, cast or locked it
+                if getrefcount(x) == _ALONE and x.shape == shape and x.dtype == dtype and x.flags.carray:
                     taken.append(x)
                     break
             else:

@@ -356,6 +356,10 @@ STAGED.add(StagedArray)
 
 # ---- operators: NumPy's ufuncs, but Python's own where both sides are numbers of Python's, which promote as numbers do
 
+SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
+"""What ndarray's ** calls for some exponents."""
+
+
 def _binary(symbol: str, ufunc: Any) -> None:
     plain = getattr(operator, symbol if symbol not in ("and", "or") else symbol + "_")
 
@@ -364,6 +368,9 @@ def _binary(symbol: str, ufunc: Any) -> None:
         if type(a) is TracedArray or type(b) is TracedArray or isinstance(b, LinearOperator):
             return NotImplemented
         values = values_of((a, b))
+        if symbol == "pow" and isinstance(values[0], np.ndarray) and type(b) in (int, float) and b in SHORT_POWERS \
+                and (b == 2 or values[0].dtype.kind in "fc"):
+            return staged.recorder.call(SHORT_POWERS[b], a)
         return staged.recorder.call(plain if all(type(v) in NUMBERS for v in values) else ufunc, a, b)
 
     setattr(StagedArray, f"__{symbol}__", lambda self, other: both(self, other))

@@ -44,6 +44,13 @@ def guard(program: Program) -> Callable[..., bool]:
     return writer.space["fits"]  # type: ignore[no-any-return]
 
 
+def orders(tree: Any) -> tuple[Any, ...]:
+    """The order of the keys of each dict, which a function may depend on, and which a treespec does not tell."""
+    if type(tree) is dict:
+        return (tuple(tree), *map(orders, tree.values()))
+    return tuple(map(orders, tree)) if isinstance(tree, (tuple, list)) else ()
+
+
 class _Writer:
     """Python text that checks and names the leaves of a structure."""
 
@@ -61,8 +68,8 @@ class _Writer:
             parts = [self.check(f"{at}[{i}]", part) for i, part in enumerate(tree)]
             return " and ".join([f"type({at}) is {kind.__name__} and len({at}) == {len(tree)}", *parts])
         if kind is dict and all(type(k) is str for k in tree):
-            parts = [f"{k!r} in {at} and " + self.check(f"{at}[{k!r}]", tree[k]) for k in sorted(tree)]
-            return " and ".join([f"type({at}) is dict and len({at}) == {len(tree)}", *parts])
+            parts = [self.check(f"{at}[{k!r}]", tree[k]) for k in sorted(tree)]
+            return " and ".join([f"type({at}) is dict and [*{at}] == {list(tree)!r}", *parts])
         if tree is None:
             return f"{at} is None"
         if not (kind in (bool, int, float, complex, np.ndarray) or isinstance(tree, (np.generic, *Generators))) \

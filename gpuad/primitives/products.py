@@ -107,7 +107,9 @@ def outer(a: Any, b: Any, out: Any = None) -> Any:
 @implements(np.inner)
 def inner(a: Any, b: Any) -> Any:
     """A sum over the last axes."""
-    return np.multiply(a, b) if np.ndim(a) == 0 or np.ndim(b) == 0 else tensordot(a, b, (-1, -1))
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    return matmul(*arrays_of(a, b)) if np.ndim(a) == np.ndim(b) == 1 else tensordot(a, b, (-1, -1))
 
 
 @implements(np.vdot)

@@ -1,8 +1,11 @@
 """How a plan is called: analyses and their cache, static arguments, threads, what does not fit."""
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -175,3 +178,75 @@ def test_no_arguments() -> None:
     table[:] = 4
     # nothing in the function depends on an argument: its result is a constant, made when it is traced
     assert (f() == 2).all()
+
+
+def test_static_arguments_are_told_apart_by_all_their_parts() -> None:
+    f = plan(lambda x, s: x * s[0], static_argnums=1)
+    x = np.arange(3)
+    assert [f(x, s).dtype.kind for s in ((2,), (2.0,), (2,))] == ["i", "f", "i"]
+    g = plan(lambda x, s: np.copysign(x, s), static_argnums=1)
+    assert [float(g(np.ones(1), s)[0]) for s in (0.0, -0.0, 0.0)] == [1, -1, 1]
+    h = plan(lambda x, s: x + s, static_argnums=1)
+    h(np.ones(1), float("nan"))
+    h(np.ones(1), float("nan"))
+    assert h._analyses == 1
+
+
+def test_a_static_object_that_changes_its_value_has_another_program() -> None:
+    @dataclass(unsafe_hash=True)
+    class Settings:
+        rate: float
+
+    f = plan(lambda s, x: s.rate * x, static_argnums=0)
+    settings = Settings(1.0)
+    assert f(settings, np.ones(1)) == 1
+    settings.rate = 7.0
+    assert f(settings, np.ones(1)) == 7
+
+
+def test_the_order_of_a_dict_counts() -> None:
+    f = plan(lambda d: np.concatenate(list(d.values())))
+    a, b = np.zeros(1), np.ones(1)
+    assert f({"a": a, "b": b}).tolist() == [0, 1]
+    assert f({"b": b, "a": a}).tolist() == [1, 0]
+    assert f({"a": a, "b": b}).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("change", [
+    lambda r: setattr(r, "strides", (0,)), lambda r: setattr(r, "dtype", np.int64),
+    lambda r: setattr(r.flags, "writeable", False),
+])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_result_whose_layout_the_caller_changed_is_not_used_again(change: Any) -> None:
+    f = plan(lambda x: x + 1)
+    r = f(np.arange(3.0))
+    change(r)
+    del r
+    assert f(np.arange(3.0)).tolist() == [1, 2, 3]
+    assert f(np.arange(3.0)).dtype == float
+
+
+def test_a_donated_array_that_the_function_also_reads_from_outside() -> None:
+    w = np.arange(4.0)
+    f = plan(lambda x: (2 * x, np.cumsum(2 * x) * w), donate=0)
+    with pytest.raises(ValueError, match="array from outside"):
+        f(w)
+    assert f(w.copy())[1].tolist() == [0, 2, 12, 36]
+
+
+def test_copies_of_a_plan_analyse_anew() -> None:
+    f = plan(np.sin)
+    f(np.ones(2))
+    for g in (copy.copy(f), copy.deepcopy(f), pickle.loads(pickle.dumps(f))):
+        assert g._analyses == 0
+        assert (g(np.ones(2)) == np.sin(1.0)).all()
+
+
+def test_as_numpy_does_it() -> None:
+    x, mask = np.array([0.5, 2.0]), np.array([True, False])
+    for f, arg in ((lambda c: np.where(c, 1, 2), np.array([0, 2, 1])), (np.add.reduce, np.array(3.0)), (lambda m: m**2, mask),
+                   (np.tril, np.ones((2, 2), bool)), (lambda y: np.inner(y, y), x), (lambda y: y**-1 + y**0.5, x + 0j)):
+        got, expected = plan(f)(arg), f(arg)
+        assert type(got) is type(expected)
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(got, expected)
