@@ -281,7 +281,7 @@ FROZEN: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("what", FROZEN)
 def test_what_would_be_frozen_is_refused(what: str) -> None:
-    with pytest.raises(PlanError, match="Pass what changes from call to call|as an argument"):
+    with pytest.raises(PlanError, match=r"Pass what changes from call to call|as an argument"):
         plan(FROZEN[what])(X)
 
 
