@@ -28,15 +28,25 @@ ADVICE = ("A plan would freeze it. Pass what changes from call to call (a random
           "argument of the planned function; plan() runs the function twice to find out")
 
 
+ATTEMPTS = 3
+"""Tracing runs in each of which a global generator has moved before it is the function that is taken to draw from it.
+
+Other threads may, too.
+"""
+
+
 def trace(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[[Sequence[Any]], tuple[Any, Any]],
           name: str) -> tuple[Program, optree.PyTreeSpec]:
     """The program of f for these leaves of its arguments, and the structure of its result.
 
     ``rebuild`` makes (args, kwargs) of the leaves. Generators are copied: the tracing runs do not advance the user's own.
     """
-    before = _global_generators()
-    first, out = _record(f, leaves, rebuild)
-    if not same(before, _global_generators()):
+    for _ in range(ATTEMPTS):
+        before = _global_generators()
+        first, out = _record(f, leaves, rebuild)
+        if same(before, _global_generators()):
+            break
+    else:
         raise PlanError(f"plan({name}): the function drew from a global random generator (numpy.random.…, random.…), whose "
                         "numbers a plan would freeze. Pass numpy.random.default_rng(seed) as an argument and draw from that")
     second, again = _record(f, leaves, rebuild)
