@@ -5,7 +5,6 @@ So a gradient's substitution is recorded with the rest, as the NumPy calls that 
 """
 from __future__ import annotations
 
-import operator
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ import numpy as np
 from gpuad.errors import PlanError
 from gpuad.planning import functions
 from gpuad.planning.program import Row, Spec, Var, spec_of
-from gpuad.traced import STAND_INS, TracedArray
+from gpuad.traced import STAND_INS
 from linalg import Gather, LinearOperator
 from linalg.arrays import Shape
 from linalg.elements.algebra import Transpose
@@ -352,83 +351,3 @@ def _index_part(part: Any) -> Any:
 
 STAND_INS.add(StagedArray)
 STAGED.add(StagedArray)
-
-
-# ---- operators: NumPy's ufuncs, but Python's own where both sides are numbers of Python's, which promote as numbers do
-
-SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
-"""What ndarray's ** calls for some exponents."""
-
-
-def _binary(symbol: str, ufunc: Any) -> None:
-    plain = getattr(operator, symbol if symbol not in ("and", "or") else symbol + "_")
-
-    def both(a: Any, b: Any) -> Any:
-        staged = a if type(a) is StagedArray else b
-        if type(a) is TracedArray or type(b) is TracedArray or isinstance(b, LinearOperator):
-            return NotImplemented
-        values = values_of((a, b))
-        if symbol == "pow" and isinstance(values[0], np.ndarray) and type(b) in (int, float) and b in SHORT_POWERS \
-                and (b == 2 or values[0].dtype.kind in "fc"):
-            return staged.recorder.call(SHORT_POWERS[b], a)
-        return staged.recorder.call(plain if all(type(v) in NUMBERS for v in values) else ufunc, a, b)
-
-    setattr(StagedArray, f"__{symbol}__", lambda self, other: both(self, other))
-    if symbol not in ("lt", "le", "gt", "ge", "eq", "ne"):
-        setattr(StagedArray, f"__r{symbol}__", lambda self, other: both(other, self))
-        setattr(StagedArray, f"__i{symbol}__", _rebind(symbol, both))
-
-
-def _rebind(symbol: str, both: Callable[..., Any]) -> Callable[..., Any]:
-    def in_place(self: StagedArray, other: Any) -> Any:
-        if self.is_number:
-            return both(self, other)  # as with NumPy's scalars and Python's numbers: the name is bound to a new one
-        raise PlanError(f"in-place operator on an array of shape {self.shape} in a plan, whose arrays are immutable "
-                        f"(__i{symbol}__): write x = x + y instead of x += y; to write over an argument, return the new array "
-                        "and donate the argument")
-    return in_place
-
-
-for _symbol, _ufunc in {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "pow": np.power, "mod": np.remainder,
-    "floordiv": np.floor_divide, "matmul": np.matmul, "lt": np.less, "le": np.less_equal, "gt": np.greater,
-    "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal, "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
-}.items():
-    _binary(_symbol, _ufunc)
-
-
-def _unary(plain: Any, ufunc: Any) -> Callable[..., Any]:
-    def apply(x: StagedArray) -> Any:
-        return x.recorder.call(plain if type(x.value) in NUMBERS else ufunc, x)
-    return apply
-
-
-for _name, _plain, _ufunc in (("neg", operator.neg, np.negative), ("pos", operator.pos, np.positive),
-                              ("abs", operator.abs, np.absolute), ("invert", operator.invert, np.invert)):
-    setattr(StagedArray, f"__{_name}__", _unary(_plain, _ufunc))
-
-StagedArray.__divmod__ = lambda x, y: (x // y, x % y)  # type: ignore[attr-defined, operator]
-StagedArray.__rdivmod__ = lambda x, y: (y // x, y % x)  # type: ignore[attr-defined]
-StagedArray.__round__ = lambda x, *n: x.recorder.call(round, x, *n)  # type: ignore[attr-defined]
-
-
-def _attach(name: str) -> None:
-    function = getattr(np, name)
-    setattr(StagedArray, name, lambda self, *args, **kwargs: function(self, *args, **kwargs))
-
-
-for _name in """sum mean prod max min var std cumsum cumprod ptp dot clip take repeat diagonal trace swapaxes
-        squeeze ravel argmax argmin argsort argpartition any all nonzero searchsorted round compress choose""".split():
-    _attach(_name)
-
-
-def _refused(name: str) -> Callable[..., Any]:
-    def refuse(self: StagedArray, *_args: Any, **_kwargs: Any) -> Any:
-        raise PlanError(f".{name}() changes an array in place; arrays of a plan (here of shape {self.shape}) are immutable: use "
-                        f"the function that gives a new one (numpy.sort, where, full_like, …)")
-    return refuse
-
-
-for _name in ("sort", "partition", "fill", "put", "resize", "itemset", "setflags"):
-    setattr(StagedArray, _name, _refused(_name))

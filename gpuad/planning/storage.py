@@ -180,8 +180,8 @@ def _is_done_with(program: Program, s: Storage, d: int, i: int, position: dict[i
     if s.last[d] != position[i]:
         return s.last[d] < position[i]
     together = [k for k in _at(position)[position[i]] if any(s.root[j] == d for j in program.rows[k - program.first].parents)]
-    return all(_reads_entries(program, s, d, k) and (k < i or d in overwritable(program.rows[k - program.first]))
-               for k in together if k <= i) and max(together) <= i
+    return max(together) <= i and all(
+        _reads_entries(program, s, d, k) and (k < i or d in overwritable(program.rows[k - program.first])) for k in together)
 
 
 def _reads_entries(program: Program, s: Storage, d: int, k: int) -> bool:

@@ -16,8 +16,9 @@ import numpy as np
 import optree
 
 from gpuad.errors import PlanError
+from gpuad.planning import operators as _operators  # noqa: F401  (attaches the operators of staged arrays)
 from gpuad.planning.generators import StagedGenerator
-from gpuad.planning.program import Program, Var, name_of, spec_of, substitute
+from gpuad.planning.program import Program, Var, name_of, substitute
 from gpuad.planning.staged import Recorder, StagedArray
 from gpuad.traced import TracedArray
 from linalg.arrays import borrowing
@@ -189,4 +190,4 @@ def _output(x: Any, again: Any, recorder: Recorder, names: dict[int, Any], place
     return x
 
 
-__all__ = ["same", "spec_of", "trace"]
+__all__ = ["same", "trace"]

@@ -1,6 +1,6 @@
 """Functions that NumPy computes number by number, written with those that it computes by vector instructions.
 
-logaddexp takes 33 ns an entry, what it is written with here 2.
+logaddexp takes many times as long as what it is written with here.
 """
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ from tests.gpuad.programs import CASES, Case
 from tests.gpuad.test_random_programs import program, steps
 
 RNG = np.random.default_rng(7)
+VALUE_STEERED = {"lstsq#0", "lstsq#1", "getitem#1"}
+"""Programs of the catalogue whose shapes depend on values."""
 
 
 def network(params: Any, x: Any, y: Any) -> Any:
@@ -70,14 +72,13 @@ def test_a_run_allocates_no_arrays() -> None:
     try:
         domain = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
         before = tracemalloc.take_snapshot().filter_traces([domain])
-        tracemalloc.reset_peak()
         for _ in range(50):
             params = step(params, x, y)
         after = tracemalloc.take_snapshot().filter_traces([domain])
     finally:
         tracemalloc.stop()
     assert sum(t.size for t in after.traces) == sum(t.size for t in before.traces)
-    assert not after.compare_to(before, "lineno") or all(d.count_diff == 0 for d in after.compare_to(before, "lineno"))
+    assert all(line.count_diff == 0 for line in after.compare_to(before, "lineno"))
 
 
 def test_buffers_are_used_again() -> None:
@@ -249,7 +250,8 @@ def test_supernodes_give_what_their_rows_give(case: Case) -> None:
 
     try:
         got = plan(both)(*args)
-    except ad.PlanError:  # which programs these are, tests/gpuad/planning lists
+    except ad.PlanError:
+        assert case.name in VALUE_STEERED
         return
     assert_same(got, both(*args))
 
