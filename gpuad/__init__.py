@@ -1,5 +1,5 @@
 """gpuad: reverse-mode automatic differentiation of NumPy and CuPy programs by linear algebra."""
-from gpuad import cupy, numpy
+from gpuad import cupy, numpy, scipy
 from gpuad import operators as _operators  # noqa: F401  (attaches the operators of traced arrays)
 from gpuad import primitives as _primitives  # noqa: F401
 from gpuad.custom import primitive
@@ -24,6 +24,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "linearize", "elementwise_grad", "stop_gradient",
-    "plan", "primitive", "check_grads", "Dual", "numpy", "cupy",
+    "plan", "primitive", "check_grads", "Dual", "numpy", "cupy", "scipy",
     "ArrayConversionError", "LeakedTraceError", "NotDifferentiableError", "PlanError",
 ]

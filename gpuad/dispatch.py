@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ def call_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str,
     name = f"numpy.{ufunc.__name__}"
     if getattr(np, ufunc.__name__, None) is not ufunc:
         name = f"the ufunc {ufunc.__name__}, not NumPy's,"
+    if name != f"numpy.{ufunc.__name__}" and ufunc not in TABLE:
+        import_module("gpuad.scipy.special")  # whose ufuncs are entered in the table where one is met first
     implementation = TABLE.get(ufunc) if method == "__call__" else METHODS.get((ufunc.__name__, method))
     if implementation is None:
         raise refuse(name if method == "__call__" else f"{name}.{method}")

@@ -30,7 +30,7 @@ class Namespace:
         elif isinstance(counterpart, np.ufunc):
             attribute = TraceableUfunc(attribute, counterpart)
         elif callable(attribute) and not isinstance(attribute, type):
-            attribute = _traceable(attribute, TABLE.get(counterpart), f"{self._name}.{name}")
+            attribute = traceable(attribute, TABLE.get(counterpart), f"{self._name}.{name}")
         setattr(self, name, attribute)
         return attribute
 
@@ -41,12 +41,15 @@ class Namespace:
         return f"<namespace {self._name}>"
 
 
-def _traceable(function: Callable[..., Any], implementation: Callable[..., Any] | None, name: str) -> Callable[..., Any]:
+def traceable(function: Callable[..., Any], implementation: Callable[..., Any] | None, name: str,
+              key: Any = None) -> Callable[..., Any]:
+    """A function that takes traced arguments by its implementation. ``key`` is what a plan records; the function by default."""
     def call(*args: Any, **kwargs: Any) -> Any:
         if (found := stand_in(args if not kwargs else (args, kwargs))) is None:
             return function(*args, **kwargs)
         if not any_traced(args, kwargs):
-            return found.__array_function__(function, (), args, kwargs)  # NumPy itself would not look at all arguments
+            # NumPy itself would not look at all arguments
+            return found.__array_function__(function if key is None else key, (), args, kwargs)
         if implementation is None:
             raise refuse(name)
         return implementation(*args, **kwargs)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -110,6 +111,11 @@ def sparse_solvers(like: Any) -> ModuleType:
     import cupyx.scipy.sparse.linalg as module
 
     return module
+
+
+def scipy_module(name: str, like: Any) -> ModuleType:
+    """``scipy.<name>`` or ``cupyx.scipy.<name>``, whichever takes arrays that lie where ``like`` does."""
+    return import_module(f"cupyx.scipy.{name}" if is_cupy(like) else f"scipy.{name}")
 
 
 def entry_dtype(*dtypes: np.dtype) -> np.dtype:

@@ -5,14 +5,18 @@ The programs call plain NumPy functions: traced arrays and CuPy arrays take part
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.gpuad import matrix_programs
 from tests.gpuad.cases import CASES, Case, between, case, integers, like, positive
 
-__all__ = ["CASES", "Case", "matrix_programs"]
+__all__ = ["CASES", "Case"]
+
+for _path in sorted(Path(__file__).parent.glob("*_programs.py")):  # a file for each family of functions
+    import_module(f"tests.gpuad.{_path.stem}")
 
 # ---- elementwise functions
 
