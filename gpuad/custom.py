@@ -10,9 +10,11 @@ import numpy as np
 import optree
 
 from gpuad.differential import Block, Primitive, cast, enter
+from gpuad.aliasing import view as view_of
 from gpuad.errors import LeakedTraceError, NotDifferentiableError
 from gpuad.program import Row
-from gpuad.traced import TracedArray, stand_in
+from gpuad.primitives.views import SHOWN
+from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, stand_in
 from linalg import Broadcast, LinearOperator, diagonal
 from linalg.arrays import Array, Shape, is_array, is_cupy, namespace, snapshot
 
@@ -73,6 +75,8 @@ class UserPrimitive(Primitive):
             if staged is None:
                 return self._evaluate(args, kwargs)
             return staged._record(Evaluation(self), *args, ordered=True, **kwargs)
+        if program is NO_PROGRAM:
+            return self(*values, **kwargs)
         if self.differential is None:
             raise NotDifferentiableError(
                 f"{self.name} has no differential, so it does not take traced arrays: state one, ad.primitive({self.name}, "
@@ -211,6 +215,8 @@ def _copied(x: Any) -> Any:
 
 def _read_only(x: Any) -> Any:
     """The array as a view that the user cannot write to; a copy where the library has no such views."""
+    if type(x) in STAND_INS:
+        return view_of(x.copy(), x, SHOWN, None)
     if is_cupy(x):
         return x.copy()
     if not isinstance(x, np.ndarray):

@@ -18,7 +18,7 @@ import numpy as np
 
 from gpuad.errors import LeakedTraceError
 from gpuad.program import Program, Row, Rows, new_row, own
-from gpuad.traced import STAND_INS, TracedArray, raw
+from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, raw
 from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, Scaling, diagonal
 from linalg.arrays import Array, is_cupy
 
@@ -63,16 +63,19 @@ class Primitive:
             y, out = outs, outs[self.component]
         if program is None:
             return out
-        rows, dtype = program.rows, out.dtype
+        rows = program.rows
         if rows is None:
+            if program is NO_PROGRAM:
+                return out
             raise LeakedTraceError(self.label(kwargs))
+        dtype = out.dtype
         if (type(out), dtype) not in _PLAIN:
             _require_plain(out, self.name, values)
         keep_y, kept = self.saves.get(bits) or self.find_saves(bits, len(args))
         saved = [None] * len(args)
         for position in kept:  # traced values are the program's own; constants may be changed by others later
             value = values[position]
-            saved[position] = value if type(args[position]) is TracedArray else own(value)
+            saved[position] = value if parents[position] >= 0 else own(value)
         index = next(program.numbers)
         rows[index] = new_row(Row, (self, parents, saved, kwargs, y if keep_y else None, out.shape, dtype))
         return TracedArray(out, program, index)

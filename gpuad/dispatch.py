@@ -2,13 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from gpuad.aliasing import own
 from gpuad.errors import NotDifferentiableError
-from gpuad.traced import TracedArray
+from gpuad.traced import NO_PROGRAM, TracedArray, raw, settled
+from linalg.arrays import is_borrowing, namespace
 
 TABLE: dict[Any, Callable[..., Any]] = {}
 """NumPy function or ufunc -> the function that takes its place for traced arguments (same signature)."""
@@ -23,9 +26,29 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
     """Enter a function into the table as the traced implementation of NumPy's ``functions``."""
     def enter(implementation: Callable[..., Any]) -> Callable[..., Any]:
         for function in functions:
-            TABLE[function] = implementation
+            shares = isinstance(function, np.ufunc) or function.__name__ in MAY_SHARE or function in ALWAYS_NEW
+            TABLE[function] = implementation if shares else _owning(implementation)
         return implementation
     return enter
+
+
+MAY_SHARE = set("""reshape ravel transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis squeeze expand_dims atleast_1d
+    atleast_2d atleast_3d broadcast_to broadcast_arrays split array_split hsplit vsplit dsplit unstack flip flipud fliplr rot90
+    diagonal diag real imag real_if_close einsum diff trim_zeros ediff1d asarray asanyarray ascontiguousarray asfortranarray
+    asarray_chkfinite require matrix_power multi_dot""".split())
+"""Functions of NumPy whose result may be a view of an argument, or the argument itself."""
+
+ALWAYS_NEW = {np.sum, np.mean, np.dot, np.concatenate, np.stack, np.where}
+"""Functions whose implementation gives a row of its own anyway."""
+
+
+def _owning(implementation: Callable[..., Any]) -> Callable[..., Any]:
+    """The implementation of a function whose result is new in NumPy, whatever it is made of here."""
+    @wraps(implementation)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return own(implementation(*args, **kwargs))
+
+    return call
 
 
 def is_traced(x: Any) -> bool:
@@ -65,28 +88,60 @@ def call_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str,
         import_module("gpuad.scipy.special")  # whose ufuncs are entered in the table where one is met first
     implementation = TABLE.get(ufunc) if method == "__call__" else METHODS.get((ufunc.__name__, method))
     if implementation is None:
+        if not any_traced(_settled(args), _settled(kwargs)):
+            return getattr(ufunc, method)(*_settled(args), **_settled(kwargs))
         raise refuse(name if method == "__call__" else f"{name}.{method}")
     if method == "__call__":
-        own = {"axis": kwargs["axis"]} if ufunc is np.vecdot and "axis" in kwargs else {}
-        rest = {k: v for k, v in kwargs.items() if k not in own}
-        kwargs = {**_checked(name, ufunc.nin, args, rest), **own}
-    return implementation(*args, **kwargs)
+        return _with_options(name, ufunc, implementation, args, kwargs)
+    return call_function(name, implementation, args, kwargs)
 
 
-def _checked(name: str, n_in: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of a ufunc call that its traced implementation takes: none. Refuses those that would matter."""
-    if not kwargs and len(args) <= n_in:
-        return kwargs
-    kwargs = {**kwargs, "out": args[n_in:]} if len(args) > n_in else kwargs
+def _with_options(name: str, ufunc: Any, implementation: Callable[..., Any], args: tuple[Any, ...],
+                  kwargs: dict[str, Any]) -> Any:
+    """A ufunc call with ``out``, ``where`` and ``dtype``; other options must be those that ufuncs have by default."""
+    outs, args = (args[ufunc.nin:] if kwargs.get("out") is None else kwargs["out"]), args[:ufunc.nin]
+    outs = outs if isinstance(outs, tuple) else (outs,)
     changed = {k: v for k, v in kwargs.items() if k not in _UFUNC_DEFAULTS or v is not _UFUNC_DEFAULTS[k]}
-    out = changed.pop("out", None)
-    if out is not None and not (isinstance(out, tuple) and all(o is None for o in out)):
-        raise TypeError(f"{name}: out= and in-place operators (x += y) are not available for traced arrays, which are "
-                        "immutable: write x = x + y")
+    axis = {"axis": changed.pop("axis")} if ufunc is np.vecdot and "axis" in changed else {}
+    mask, dtype = changed.pop("where", True), changed.pop("dtype", None)
+    changed.pop("out", None)
     if changed:
-        raise TypeError(f"{name}: keyword arguments {sorted(changed)} are not available for traced arrays; use "
-                        "ad.numpy.where(mask, f(x), x) for where=, x.astype(dtype) for dtype=")
-    return {}
+        raise TypeError(f"{name}: keyword arguments {sorted(changed)} are not available for traced arrays")
+    written = any(o is not None for o in outs)
+    if mask is not True and not written:
+        raise TypeError(f"{name}: where= leaves the other entries undefined unless out= is given, which may be traced too; write "
+                        "numpy.where(mask, f(x), y)")
+    if dtype is not None:
+        args = tuple(_in_dtype(name, a, dtype) for a in args)
+    if not written:
+        return implementation(*args, **axis)
+    from gpuad.primitives.assignment import write_out, write_where
+
+    if mask is not True:
+        return write_where(outs, implementation, args, mask, name)
+    result = implementation(*args, **axis)
+    results = result if isinstance(result, tuple) else (result,)
+    stored = tuple(r if o is None else write_out(o, r, name) for r, o in zip(results, outs, strict=False))
+    return stored if isinstance(result, tuple) else stored[0]
+
+
+def _in_dtype(name: str, x: Any, dtype: Any) -> Any:
+    """An operand of a ufunc that computes in a given dtype."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "fc":
+        raise TypeError(f"{name}: expected a floating-point or complex dtype= for traced arrays, got {dtype}")
+    return x.astype(dtype) if hasattr(x, "dtype") else dtype.type(x)
+
+
+def call_function(name: str, implementation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call of a function, with ``out`` as the array that its result is written into."""
+    out = kwargs.get("out")
+    if out is None:
+        return implementation(*args, **kwargs)
+    from gpuad.primitives.assignment import write_out
+
+    result = implementation(*args, **{k: v for k, v in kwargs.items() if k != "out"})
+    return write_out(out[0] if isinstance(out, tuple) else out, result, name)
 
 
 def _array_ufunc(_self: TracedArray, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -97,9 +152,38 @@ def _array_ufunc(_self: TracedArray, ufunc: Any, method: str, *args: Any, **kwar
 
 def _array_function(_self: TracedArray, function: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     implementation = TABLE.get(function)
-    if implementation is None:
-        raise refuse(_name(function))
-    return implementation(*args, **kwargs)
+    if implementation is not None:
+        return call_function(_name(function), implementation, args, kwargs)
+    if function in LIKE:
+        return blank(getattr(namespace(raw(_self)), DEFINED.get(function, function).__name__)(*args, **kwargs))
+    return call_plain(_name(function), function, args, kwargs)
+
+
+LIKE = {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity}
+"""Functions that make an array with ``like=x``, to be written to."""
+
+
+DEFINED: dict[Any, Any] = {np.empty: np.zeros, np.empty_like: np.zeros_like}
+"""What takes the place of functions whose entries are whatever lies in memory: derivatives of a trace do not depend on that."""
+
+
+def blank(x: Any) -> Any:
+    """A new array that may be written to within a trace; x itself where it cannot carry a derivative."""
+    return TracedArray(x, NO_PROGRAM, -1) if x.dtype.kind in "fc" or is_borrowing() else x
+
+
+def call_plain(name: str, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function without a differential on constants that were made to be written to; refused on other traced arrays."""
+    plain_args, plain_kwargs = _settled(args), _settled(kwargs)
+    if any_traced(plain_args, plain_kwargs):
+        raise refuse(name)
+    return function(*plain_args, **plain_kwargs)
+
+
+def _settled(tree: Any) -> Any:
+    if type(tree) in (list, tuple):
+        return type(tree)(map(_settled, tree))
+    return {k: _settled(v) for k, v in tree.items()} if type(tree) is dict else settled(tree)
 
 
 def _cupy_kernel(_self: TracedArray, kernel: Any, *args: Any, **kwargs: Any) -> Any:
@@ -107,7 +191,7 @@ def _cupy_kernel(_self: TracedArray, kernel: Any, *args: Any, **kwargs: Any) -> 
     implementation = TABLE.get(getattr(np, name, None)) if kernel.name != name else None  # a user's kernel is not NumPy's
     if implementation is None:
         raise refuse(f"cupy.{name}")
-    return implementation(*args[:kernel.nin], **_checked(f"cupy.{name}", kernel.nin, args, kwargs))
+    return _with_options(f"cupy.{name}", kernel, implementation, args, kwargs)
 
 
 TracedArray.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]

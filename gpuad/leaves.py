@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import optree
 
-from gpuad.traced import STAND_INS, TracedArray, raw
+from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, raw
 from linalg.arrays import Array, is_array, is_cupy, namespace
 
 
@@ -27,6 +27,8 @@ def as_leaf(x: Any, where: str) -> Leaf:
     Raises TypeError where x carries no derivative: integers, booleans, strings, masked arrays, objects.
     """
     kind = type(x)
+    if kind is TracedArray and x.program is NO_PROGRAM:
+        return as_leaf(x.value, where)
     if (kind is np.ndarray or kind is TracedArray) and x.dtype.kind in "fc":
         return _new_leaf(Leaf, (x, False))
     if kind is float or kind is complex:
@@ -90,10 +92,10 @@ def _own(x: Array, taken: set[int]) -> Array:
 
 
 def hand_out(solved: Sequence[Array | None], leaves: Sequence[Leaf], given: Sequence[Array] = (),
-             rhs: tuple[int, ...] = ()) -> list[Array]:
+             rhs: tuple[int, ...] = (), conjugated: bool = True) -> list[Array]:
     """Derivatives as they are handed out: zeros where absent, in memory of their own, and in the dtype of their leaf.
 
-    Where the leaf was a number so is its derivative.
+    Where the leaf was a number so is its derivative. Complex ones are conjugated, as cotangents are, or left as they are.
     """
     taken = set(map(id, given))
     results = []
@@ -101,8 +103,8 @@ def hand_out(solved: Sequence[Array | None], leaves: Sequence[Leaf], given: Sequ
         if x is None:
             x = zeros(value, rhs)
         elif x.dtype is not value.dtype:
-            x = conj(x).astype(value.dtype)
-        elif x.dtype.kind == "c":
+            x = (conj(x) if conjugated else x).astype(value.dtype)
+        elif x.dtype.kind == "c" and conjugated:
             x = x.conj()
         if type(x) is np.ndarray and x.base is None and id(x) not in taken and not is_number:
             taken.add(id(x))

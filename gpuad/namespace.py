@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.dispatch import TABLE, any_traced, call_ufunc, refuse
+from gpuad.aliasing import own
+from gpuad.dispatch import TABLE, any_traced, blank, call_function, call_plain, call_ufunc
+from gpuad.program import is_tracing
 from gpuad.traced import TracedArray, stand_in
+from linalg.arrays import is_array
 
 
 class Namespace:
@@ -30,6 +33,8 @@ class Namespace:
         elif isinstance(counterpart, np.ufunc):
             attribute = TraceableUfunc(attribute, counterpart)
         elif callable(attribute) and not isinstance(attribute, type):
+            if name in BLANKS:
+                attribute = _blank(attribute, getattr(self._module, name.replace("empty", "zeros")))
             attribute = traceable(attribute, TABLE.get(counterpart), f"{self._name}.{name}")
         setattr(self, name, attribute)
         return attribute
@@ -51,8 +56,8 @@ def traceable(function: Callable[..., Any], implementation: Callable[..., Any] |
             # NumPy itself would not look at all arguments
             return found.__array_function__(function if key is None else key, (), args, kwargs)
         if implementation is None:
-            raise refuse(name)
-        return implementation(*args, **kwargs)
+            return call_plain(name, function, args, kwargs)
+        return call_function(name, implementation, args, kwargs)
 
     return wraps(function)(call) if hasattr(function, "__name__") else call
 
@@ -84,15 +89,18 @@ class TraceableUfunc:
 
 
 def _array(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
+    new = _blank(function) if function.__name__ == "array" else function
+
     @wraps(function)
     def array(a: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if stand_in((a,)) is None:
-            return function(a, dtype=dtype, **kwargs)
+            return new(a, dtype=dtype, **kwargs)
         ndmin = kwargs.pop("ndmin", 0)
         if given := [k for k, v in kwargs.items() if k not in ("copy", "subok") and v is not None]:
             raise TypeError(f"array: keyword arguments {given} are not available for traced arrays")
         built = _build(xp, a)
-        built = built if dtype is None else built.astype(dtype)
+        built = built.copy() if built is a and function.__name__ == "array" and kwargs.get("copy", True) else built
+        built = built if dtype is None else built.astype(dtype, copy=False)
         return np.reshape(built, (1,) * (ndmin - built.ndim) + built.shape) if built.ndim < ndmin else built
 
     return array
@@ -108,11 +116,11 @@ def _full(_xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def full(shape: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if stand_in(fill_value) is None:
-            return function(shape, fill_value, dtype=dtype, **kwargs)
+            return _blank(function)(shape, fill_value, dtype=dtype, **kwargs)
         if given := [k for k, v in kwargs.items() if v is not None]:
             raise TypeError(f"full: keyword arguments {given} are not available for traced arrays")
         filled = np.broadcast_to(fill_value, (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(shape))
-        return filled if dtype is None else filled.astype(dtype)
+        return own(filled) if dtype is None else filled.astype(dtype)
 
     return full
 
@@ -123,6 +131,22 @@ def _full_like(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any
         return xp.full(np.shape(a) if shape is None else shape, fill_value, dtype=dtype or a.dtype, **kwargs)
 
     return full_like
+
+
+BLANKS = {"zeros", "ones", "empty", "eye", "identity", "copy", "zeros_like", "ones_like", "empty_like"}
+"""Functions that make new arrays, to be written to, beside the constructors."""
+
+
+def _blank(function: Callable[..., Any], traced: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """A function that makes a new array, which within a trace (where ``traced`` makes it) may be written to."""
+    @wraps(function)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        if not is_tracing():
+            return function(*args, **kwargs)
+        made = (traced or function)(*args, **kwargs)
+        return blank(made) if is_array(made) and made.shape else made
+
+    return make
 
 
 CONSTRUCTORS: dict[str, Callable[[Namespace, Callable[..., Any]], Callable[..., Any]]] = {

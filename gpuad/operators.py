@@ -8,11 +8,12 @@ import numpy as np
 
 import gpuad.cupy
 import gpuad.numpy
+from gpuad.aliasing import own
 from gpuad.differential import Primitive
 from gpuad.dispatch import TABLE
 from gpuad.namespace import Namespace
+from gpuad.primitives import assignment, products, shapes
 from gpuad.primitives import elementwise as e
-from gpuad.primitives import products, shapes
 from gpuad.traced import TracedArray, is_scalar, raw
 from linalg import LinearOperator
 from linalg.arrays import is_cupy
@@ -64,25 +65,13 @@ def _pow(self: Any, other: Any) -> Any:
 def _in_place(symbol: str, sign: str) -> Callable[..., Any]:
     operation = getattr(TracedArray, f"__{symbol}__")
 
-    def rebind(self: TracedArray, other: Any) -> Any:
-        if is_scalar(self):
-            return operation(self, other)  # as with NumPy's scalars: the name is bound to a new number
-        raise TypeError(f"in-place operator {sign}= on a traced array of shape {self.shape}: traced arrays are "
-                        f"immutable; write x = x {sign} y instead of x {sign}= y (and np.where for a part of x)")
+    def write(self: TracedArray, other: Any) -> Any:
+        new = operation(self, other)
+        if new is NotImplemented or is_scalar(self):
+            return new  # as with NumPy's scalars: the name is bound to a new number
+        return assignment.update(self, new, sign)
 
-    return rebind
-
-
-def _refused(name: str, instead: str) -> Callable[..., Any]:
-    def refuse(self: TracedArray, *_args: Any, **_kwargs: Any) -> Any:
-        raise TypeError(f".{name}() changes an array in place; traced arrays (here of shape {self.shape}) are immutable: "
-                        f"use {instead}")
-
-    return refuse
-
-
-IN_PLACE = {"sort": "numpy.sort(x)", "partition": "numpy.partition(x, kth)", "fill": "ad.numpy.full_like(x, value)",
-            "put": "ad.numpy.where(mask, new, x)", "resize": "numpy.reshape(x, shape)", "itemset": "ad.numpy.where(mask, new, x)"}
+    return write
 
 
 def _reshape(self: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:  # noqa: ARG001
@@ -91,6 +80,10 @@ def _reshape(self: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:
 
 def _transpose(self: Any, *axes: Any) -> Any:
     return shapes.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+
+def _conj(x: Any) -> Any:
+    return e.conjugate(x) if x.dtype.kind == "c" else x
 
 
 def _method(function: Any) -> Callable[..., Any]:
@@ -102,7 +95,7 @@ def _method(function: Any) -> Callable[..., Any]:
     return method
 
 
-METHODS = """sum mean prod max min var std cumsum ptp dot clip conj conjugate take repeat diagonal trace swapaxes squeeze
+METHODS = """sum mean prod max min var std cumsum ptp dot clip take repeat diagonal trace swapaxes squeeze
     ravel argmax argmin argsort any all nonzero searchsorted round""".split()
 
 for _name in METHODS:
@@ -115,16 +108,17 @@ _attributes: dict[str, Any] = {
     "__abs__": lambda x: e.absolute(x), "__getitem__": shapes.getitem, "__invert__": lambda x: ~x.value,
     "__divmod__": lambda x, y: (x // y, x % y), "__rdivmod__": lambda x, y: (y // x, y % x),
     "__round__": lambda x, n=0: np.round(x, n),
-    "reshape": _reshape, "transpose": _transpose, "flatten": lambda x, order="C": shapes.ravel(x, order),
-    "astype": e.astype, "copy": e.copy,
+    "reshape": _reshape, "transpose": _transpose, "flatten": lambda x, order="C": own(shapes.ravel(x, order)),
+    "astype": e.astype, "flat": property(assignment.Flat),
     "T": property(lambda x: shapes.transpose(x)), "mT": property(shapes.matrix_transpose),
-    "real": property(e.real), "imag": property(e.imag),
+    "real": property(e.real, assignment.set_part("real")), "imag": property(e.imag, assignment.set_part("imag")),
+    "conj": _conj, "conjugate": _conj,
 }
 for _name, _value in _attributes.items():
     setattr(TracedArray, _name, _value)
 
-for _name, _instead in IN_PLACE.items():
-    setattr(TracedArray, _name, _refused(_name, _instead))
+for _name, _method_in_place in assignment.IN_PLACE.items():
+    setattr(TracedArray, _name, _method_in_place)
 
 for _symbol, _sign in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "mod": "%", "floordiv": "//",
                        "matmul": "@"}.items():

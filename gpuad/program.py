@@ -6,13 +6,15 @@ read, and the values that its rule names. The rows of a finished program are the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gpuad.traced import TracedArray
-from linalg.arrays import Array, Shape, snapshot
+from gpuad.traced import TracedArray, settled
+from linalg.arrays import Array, Shape, is_borrowing, snapshot
 
 if TYPE_CHECKING:
     from gpuad.differential import Primitive
@@ -56,6 +58,7 @@ class Program:
 
     def __init__(self) -> None:
         self.level = next(_levels)  # a program that is traced inside another one is younger
+        _open.programs += 1
         self.rows: dict[int, Row] | None = {}
         self.numbers = itertools.count()
         self.n_inputs = 0
@@ -71,14 +74,38 @@ class Program:
         self.rows[index] = new_row(Row, (None, (), (), None, None, value.shape, value.dtype))  # type: ignore[index]
         return TracedArray(value, self, index)
 
+    @contextmanager
+    def reopened(self) -> Iterator[dict[int, Row]]:
+        """Let the arrays of a closed program record once more, rows of their own under numbers that follow."""
+        before, self.rows = self.rows, {}
+        _open.programs += 1
+        try:
+            yield self.rows
+        finally:
+            self.rows = before
+            _open.programs -= 1
+
     def close(self) -> dict[int, Row]:
         """End the trace: hand out the rows by variable, let no traced array record any more."""
         rows, self.rows = self.rows, None
+        _open.programs -= 1
         return rows or {}
+
+
+class _Open(threading.local):
+    programs = 0
+
+
+_open = _Open()
+
+
+def is_tracing() -> bool:
+    """Whether this thread is within a function that is traced, to be differentiated or planned."""
+    return _open.programs > 0 or is_borrowing()
 
 
 def own(constant: Any) -> Any:
     """A constant that nobody else can change."""
     if type(constant) is float or type(constant) is int:
         return constant
-    return snapshot(np.asarray(constant) if type(constant) in (list, tuple) else constant)
+    return snapshot(np.asarray(constant) if type(constant) in (list, tuple) else settled(constant))

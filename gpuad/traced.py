@@ -1,8 +1,9 @@
 """TracedArray: what stands in for an array while a function is traced."""
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterator
+from operator import index
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,14 +14,26 @@ if TYPE_CHECKING:
     from linalg.arrays import Shape
 
 
+class NoProgram:
+    """What stands for a program where a traced array is a constant, made to be written to: see :data:`NO_PROGRAM`."""
+
+    level = -1
+    rows = None
+
+
+NO_PROGRAM: Any = NoProgram()
+"""The program of arrays that depend on nothing yet: older than all programs, and what is computed from it is a plain array."""
+
+
 class TracedArray:
     """An array under differentiation: its value, and the variable that it is in a program.
 
     It has the operators, methods and attributes of an ndarray (``gpuad.operators`` attaches those that record) and takes
-    part in NumPy's and CuPy's protocols. It is immutable, and nobody else can change its value.
+    part in NumPy's and CuPy's protocols. Nobody changes its value: where it is written to, it becomes another variable (see
+    ``gpuad.aliasing``).
     """
 
-    __slots__ = ("index", "program", "value")
+    __slots__ = ("__weakref__", "index", "link", "program", "value", "views")
 
     __array_priority__ = 1000.0
 
@@ -28,6 +41,20 @@ class TracedArray:
         self.value = value
         self.program = program
         self.index = index
+
+    def become(self, other: Any) -> None:
+        """Stand for another variable, or for a constant."""
+        if type(other) is TracedArray:
+            self.value, self.program, self.index = other.value, other.program, other.index
+        else:
+            self.value, self.program, self.index = other, NO_PROGRAM, -1
+
+    def copy(self, order: str = "C") -> TracedArray:
+        """The same variable under another name: what is written to one does not change the other."""
+        del order
+        return TracedArray(self.value, self.program, self.index)
+
+    __copy__ = copy
 
     # ---- attributes of an ndarray that carry no derivative
 
@@ -71,7 +98,7 @@ class TracedArray:
         return bool(self.value)
 
     def __deepcopy__(self, _memo: Any) -> TracedArray:
-        return self  # immutable
+        return self.copy()
 
     def __hash__(self) -> int:
         raise TypeError("unhashable type: TracedArray (as numpy.ndarray)")
@@ -84,37 +111,37 @@ class TracedArray:
 
     # ---- conversions that would lose the derivative
 
-    def _refuse(self, what: str) -> NoReturn:
+    def _refuse(self, what: str, plain: Callable[[Any], Any] | None = None) -> Any:
+        if self.program is NO_PROGRAM and plain is not None:
+            return plain(self.value)  # a constant
         raise ArrayConversionError(
             f"{what} of a traced array (shape {self.shape}, {self.dtype}) would lose its derivative. Build arrays from "
-            "traced ones with ad.numpy (array, asarray, full) or numpy.stack; make a function that is not NumPy's a node with "
-            "ad.primitive; or take ad.stop_gradient(x) where the derivative is not wanted")
+            "traced ones with ad.numpy (array, asarray, full) or numpy.stack; to fill an array entry by entry make it with "
+            "numpy.zeros_like(x), numpy.zeros(shape, like=x) or ad.numpy.zeros; functions of SciPy are in ad.scipy; make any "
+            "other function a node with ad.primitive; or take ad.stop_gradient(x) where the derivative is not wanted")
 
-    def __array__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        self._refuse("conversion to a NumPy array (numpy.array, asarray, full, assignment into an ndarray)")
+    def __array__(self, dtype: Any = None, *, copy: Any = None) -> Any:
+        del copy
+        return self._refuse("conversion to a NumPy array (numpy.array, asarray, full, assignment into an ndarray)",
+                            lambda value: np.array(value, dtype))
 
     def __float__(self) -> float:
-        self._refuse("float(), or storing in an element of an ndarray (y[i] = x),")
+        return self._refuse("float(), or storing in an element of an ndarray (y[i] = x),", float)
 
     def __int__(self) -> int:
-        self._refuse("int()")
+        return self._refuse("int()", int)
 
     def __complex__(self) -> complex:
-        self._refuse("complex()")
+        return self._refuse("complex()", complex)
 
-    def __index__(self) -> int:  # noqa: PLE0305 (it raises)
-        self._refuse("use as an index")
+    def __index__(self) -> int:
+        return self._refuse("use as an index", index)
 
-    def item(self, *_args: Any) -> NoReturn:
-        self._refuse(".item()")
+    def item(self, *args: Any) -> Any:
+        return self._refuse(".item()", lambda value: value.item(*args))
 
-    def tolist(self) -> NoReturn:
-        self._refuse(".tolist()")
-
-    def __setitem__(self, _key: Any, _value: Any) -> NoReturn:
-        raise TypeError(
-            f"in-place assignment x[…] = … on a traced array (shape {self.shape}): traced arrays are immutable. Build the "
-            "new array instead: numpy.where(mask, new, x), x + an array that is zero elsewhere, concatenate or stack")
+    def tolist(self) -> Any:
+        return self._refuse(".tolist()", lambda value: value.tolist())
 
 
 STAND_INS: set[type] = {TracedArray}
@@ -124,6 +151,11 @@ STAND_INS: set[type] = {TracedArray}
 def value_of(x: Any) -> Any:
     """The value of a traced array one trace further out; x itself where it is not traced."""
     return x.value if type(x) is TracedArray else x
+
+
+def settled(x: Any) -> Any:
+    """x, or its value where it is a constant that was made to be written to."""
+    return x.value if type(x) is TracedArray and x.program is NO_PROGRAM else x
 
 
 def is_scalar(x: Any) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
@@ -178,14 +178,14 @@ def is_borrowing() -> bool:
 
 def snapshot(x: Array) -> Array:
     """x itself where nobody can change it, else a copy: what is kept for later must not change under our hands."""
-    if _keeping.borrowed:
-        return x
     if type(x) is np.ndarray or type(x) is np.memmap:
+        if _keeping.borrowed:
+            return x
         x = x if type(x) is np.ndarray else x.view(np.ndarray)
-        return x.copy() if x.flags.writeable or _writeable(x.base) else x
+        return x.copy("K") if x.flags.writeable or _writeable(x.base) else x
     if isinstance(x, np.ndarray) or is_cupy(x):
-        return x.copy()
-    return x
+        return x if _keeping.borrowed else x.copy("K")
+    return x.copy() if is_traced(x) else x  # the same variable, whatever x becomes
 
 
 def _writeable(base: Any) -> bool:
@@ -276,6 +276,38 @@ def scatter_add(x: Array, index: Any, shape: Shape) -> Array:
     else:
         xp.add.at(out, index, x)
     return out
+
+
+def assigned(x: Array, v: Any, index: tuple[Any, ...]) -> Array:
+    """A copy of x in which v is written at index."""
+    for part in (x, v, *index):
+        if records(part):
+            return part._record(assigned, x, v, index)
+    out = x.copy("K") if hasattr(x, "__setitem__") else np.array(x)
+    if is_cupy(out) and not selects_once(index):  # of values for one place CuPy keeps any
+        xp, last = namespace(out), written_last(out.shape, index)
+        flat, places = out.ravel(), xp.arange(out.size).reshape(out.shape)[index]
+        flat[places[last]] = xp.broadcast_to(xp.asarray(v), last.shape)[last]
+        return flat.reshape(out.shape)
+    out[index] = v
+    return out
+
+
+def erased(x: Array, index: tuple[Any, ...]) -> Array:
+    """A copy of x with zeros at index."""
+    return assigned(x, 0, index)
+
+
+def written_last(shape: Shape, index: tuple[Any, ...]) -> Array:
+    """Which entries of v stay where v is written at an index that may name a place twice: those that are written last."""
+    for part in index:
+        if records(part):
+            return part._record(written_last, shape, index)
+    host = tuple(map(to_host, index))
+    places = np.arange(size(shape)).reshape(shape)[host]
+    last = np.zeros(size(shape), int)
+    last[places.ravel()] = np.arange(places.size)  # NumPy keeps the last
+    return namespace(*filter(is_array, index)).asarray(last[places] == np.arange(places.size).reshape(places.shape))
 
 
 def records(x: Any) -> bool:

@@ -8,25 +8,44 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from gpuad.dispatch import TABLE, any_traced
+from gpuad.aliasing import is_view_of, view
+from gpuad.dispatch import DEFINED, METHODS, TABLE, any_traced, blank
 from gpuad.errors import PlanError
 from gpuad.planning import functions
 from gpuad.planning.staged import STEERING, Recorder, StagedArray, staged_in, values_of
+from gpuad.primitives.assignment import write_out
+from gpuad.primitives.views import PERMUTED, REPEATED, RESHAPED
 from linalg.arrays import Shape
 
 
 def _array_ufunc(self: StagedArray, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
     out = kwargs.get("out")
-    if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
-        raise PlanError(f"numpy.{ufunc.__name__}: out= and in-place operators (x += y) are not available in a plan, whose arrays "
-                        "are immutable: write x = x + y; the plan itself reuses memory")
     if any_traced(args, kwargs):
         return NotImplemented  # a traced array does this, whose values are staged
+    if method == "__call__" and len(args) > ufunc.nin:
+        out, args = args[ufunc.nin:], args[:ufunc.nin]
+    outs = out if isinstance(out, tuple) else (out,)
+    if any(o is not None for o in outs):
+        return _into(outs, ufunc, method, args, {k: v for k, v in kwargs.items() if k != "out"})
     kwargs.pop("out", None)
     recorder = self.recorder
     if method != "__call__":
         return _method_call(recorder, ufunc, method, args, kwargs)
     return recorder.call(ufunc, *args, **kwargs)
+
+
+def _into(outs: tuple[Any, ...], ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call of a ufunc that writes its results into arrays of the plan."""
+    for out in outs:
+        refuse_out(ufunc, out)
+    mask = kwargs.pop("where", True)
+    if mask is not True and method == "__call__" and len(outs) == 1:
+        return write_out(outs[0], outs[0]._record(functions.call_where, ufunc, mask, outs[0], *args, **kwargs), ufunc.__name__)
+    result = getattr(ufunc, method)(*args, **kwargs)
+    results = result if isinstance(result, tuple) else (result,)
+    stored = tuple(r if o is None else write_out(o, r, f"numpy.{ufunc.__name__}", mask)
+                   for r, o in zip(results, outs, strict=False))
+    return stored if isinstance(result, tuple) else stored[0]
 
 
 def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -41,17 +60,28 @@ def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[A
         raise PlanError(f"{name} with bins by a rule: their number depends on values. Give the number of bins. {STEERING}")
     if function in KNOWN:
         return function(*values_of(args), **values_of(kwargs))
+    if function in BLANK:
+        return blank(DEFINED.get(function, function)(*values_of(args), **values_of(kwargs)))
     if function in IN_PLACE:
-        raise PlanError(f"{name} changes an array in place; arrays of a plan are immutable, and a plan changes no other: build "
-                        "the new array instead, with numpy.where, concatenate or stack")
+        return _change(function, name, args, kwargs)
     if kwargs.get("out") is not None:
         refuse_out(function, kwargs["out"])
+        return write_out(kwargs["out"], function(*args, **{k: v for k, v in kwargs.items() if k != "out"}), name)
     if len(args) > 1 or kwargs:
         refuse_settings(function, name, args, kwargs)
     implementation = DECOMPOSED.get(function)
     if implementation is not None and (function in FOR_ALL_DTYPES or _floating(args)):
         return implementation(*args, **kwargs)
     return self.recorder.call(function, *args, **kwargs)  # NumPy's own
+
+
+def _change(function: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function that changes its first argument, which is an array of the plan."""
+    implementation = TABLE.get(function)
+    if implementation is None or type(args[0] if args else None) is not StagedArray:
+        raise PlanError(f"{name} has an effect on something that is no array of the plan, which would not be repeated at each "
+                        "run: make the array inside the planned function, with numpy.zeros_like(x) or ad.numpy.zeros")
+    return implementation(*args, **kwargs)
 
 
 _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
@@ -89,9 +119,10 @@ def _logical(ufunc: Any, function: Any) -> Callable[..., Any]:
 
 
 def refuse_out(function: Any, out: Any) -> None:
-    if out is not None:
-        raise PlanError(f"numpy.{function.__name__}: out= is not available in a plan, whose arrays are immutable: assign the "
-                        "result, write x = x + y")
+    if out is not None and type(out) is not StagedArray:
+        raise PlanError(f"numpy.{function.__name__}: out= and in-place operators (x += y) write in a plan to arrays of the plan "
+                        "only, not to the caller's or to plain ones: write x = x + y, or make the array with numpy.zeros_like(x) "
+                        "or ad.numpy.zeros inside the planned function")
 
 
 def _method_call(recorder: Recorder, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -99,6 +130,8 @@ def _method_call(recorder: Recorder, ufunc: Any, method: str, args: tuple[Any, .
     if method == "reduce" and set(kwargs) <= {"axis", "keepdims"} and len(args) <= 2:
         axis = args[1] if len(args) == 2 else kwargs.get("axis", 0 if np.ndim(args[0]) else None)
         return recorder.call(functions.reduce, args[0], ufunc, _axes(axis, args[0].ndim), bool(kwargs.get("keepdims", False)))
+    if method == "at" and (ufunc.__name__, "at") in METHODS and type(args[0]) is StagedArray:
+        return METHODS[ufunc.__name__, "at"](*args, **kwargs)
     if method in ("at", "reduceat"):
         raise PlanError(f"numpy.{ufunc.__name__}.{method} in a plan: it changes an array in place, or takes positions that steer "
                         f"shapes. {STEERING}")
@@ -136,19 +169,24 @@ def _reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = 
         return np.transpose(np.reshape(np.transpose(a), tuple(np.empty(a.shape).reshape(shape).shape)[::-1]))
     a = _numpys(a)
     target = np.broadcast_to(False, a.shape).reshape(shape).shape
-    return a if target == a.shape else a.recorder.call(functions.reshape, a.as_array(), target)
+    if target == a.shape:
+        return a
+    reshaped = a.recorder.call(functions.reshape, a.as_array(), target)
+    return view(reshaped, a, RESHAPED, target) if is_view_of(reshaped, a) else reshaped
 
 
 def _transpose(a: Any, axes: Any = None) -> Any:
     a, n = _numpys(a), a.ndim
     axes = tuple(range(n))[::-1] if axes is None else normalize_axis_tuple(axes, n)
-    return a if axes == tuple(range(n)) else a.recorder.call(functions.transpose, a, axes)
+    return a if axes == tuple(range(n)) else view(a.recorder.call(functions.transpose, a, axes), a, PERMUTED, axes)
 
 
 def _broadcast(array: Any, shape: Any, subok: bool = False) -> Any:
     del subok
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    return array if shape == array.shape and not array.is_number else array.recorder.call(functions.broadcast, array, shape)
+    if shape == array.shape and not array.is_number:
+        return array
+    return view(array.recorder.call(functions.broadcast, array, shape), array, REPEATED, shape)
 
 
 def _concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
@@ -162,7 +200,7 @@ DIRECT: dict[Any, Callable[..., Any]] = {
     np.max: _reduction(np.maximum, np.max), np.min: _reduction(np.minimum, np.min),
     np.any: _logical(np.logical_or, np.any), np.all: _logical(np.logical_and, np.all),
     np.where: _where, np.reshape: _reshape, np.transpose: _transpose, np.broadcast_to: _broadcast,
-    np.concatenate: _concatenate, np.copy: lambda a, *_args, **_kwargs: a.as_array(),
+    np.concatenate: _concatenate, np.copy: lambda a, *_args, **_kwargs: a.as_array().copy(),
     np.astype: lambda x, dtype, **options: x.astype(dtype, **options),
     np.real: lambda val: val.real, np.imag: lambda val: val.imag,
 }
@@ -202,13 +240,16 @@ def refuse_settings(function: Any, name: str, args: tuple[Any, ...], kwargs: dic
             found._refuse(f"argument {parameter} of {name}, which decides what the function does, as the value")
 
 
+BLANK = {np.zeros_like, np.ones_like, np.empty_like, np.zeros, np.ones, np.empty, np.full, np.eye, np.identity}
+"""Functions that make an array to be written to (the latter where they are asked for an array ``like`` a staged one)."""
+
 VALUE_SHAPED = {getattr(np, name) for name in """argwhere nonzero flatnonzero unique unique_all unique_counts unique_inverse
     unique_values union1d intersect1d setdiff1d setxor1d extract compress trim_zeros bincount""".split() if hasattr(np, name)}
 VALUE_SHAPED.add(np.linalg.lstsq)
 """Functions whose result's shape depends on values."""
 
 KNOWN = {getattr(np, name) for name in """shape ndim size result_type can_cast common_type min_scalar_type iscomplexobj isrealobj
-    zeros_like ones_like empty_like may_share_memory shares_memory array_repr array_str array2string""".split()}
+    may_share_memory shares_memory array_repr array_str array2string""".split()}
 """Functions of what is known of an array before the plan runs (and texts of it): they are called at once."""
 
 

@@ -11,9 +11,8 @@ import numpy as np
 
 from linalg.arrays import Array, Shape, scatter_add, selects_once
 
-__all__ = ["VIEWS", "broadcast", "cast", "component", "convert", "getitem", "imaginary", "real", "reduce", "reshape",
-           "scatter_add",
-           "scatter_into", "scatter_sum", "select", "transpose"]
+__all__ = ["VIEWS", "broadcast", "call_where", "cast", "component", "convert", "getitem", "imaginary", "real", "reduce",
+           "reshape", "scatter_add", "scatter_into", "scatter_sum", "select", "transpose"]
 
 
 def reduce(x: Array, ufunc: Any, axes: Shape, keepdims: bool, out: Array | None = None) -> Array:
@@ -39,6 +38,11 @@ def convert(x: Any, kind: Callable[..., Any]) -> Any:
 def getitem(x: Array, index: tuple[Any, ...]) -> Array:
     """``x[index]``."""
     return x[index]
+
+
+def call_where(ufunc: Any, mask: Any, old: Array, *args: Any, **kwargs: Any) -> Array:
+    """``ufunc(*args)`` where the mask says, and ``old`` elsewhere."""
+    return ufunc(*args, out=old.copy("K"), where=mask, **kwargs)
 
 
 def component(results: tuple[Any, ...], k: int) -> Any:

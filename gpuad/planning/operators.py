@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.errors import PlanError
 from gpuad.planning.staged import NUMBERS, StagedArray, values_of
+from gpuad.primitives import assignment
 from gpuad.traced import TracedArray
 from linalg import LinearOperator
 
@@ -42,9 +42,8 @@ def _rebind(symbol: str, both: Callable[..., Any]) -> Callable[..., Any]:
     def in_place(self: StagedArray, other: Any) -> Any:
         if self.is_number:
             return both(self, other)  # as with NumPy's scalars and Python's numbers: the name is bound to a new one
-        raise PlanError(f"in-place operator on an array of shape {self.shape} in a plan, whose arrays are immutable "
-                        f"(__i{symbol}__): write x = x + y instead of x += y; to write over an argument, return the new array "
-                        "and donate the argument")
+        new = both(self, other)
+        return new if new is NotImplemented else assignment.update(self, new, symbol)
     return in_place
 
 
@@ -82,12 +81,8 @@ for _name in """sum mean prod max min var std cumsum cumprod ptp dot clip take r
     _attach(_name)
 
 
-def _refused(name: str) -> Callable[..., Any]:
-    def refuse(self: StagedArray, *_args: Any, **_kwargs: Any) -> Any:
-        raise PlanError(f".{name}() changes an array in place; arrays of a plan (here of shape {self.shape}) are immutable: use "
-                        f"the function that gives a new one (numpy.sort, where, full_like, …)")
-    return refuse
+for _name in ("real", "imag"):
+    setattr(StagedArray, _name, vars(StagedArray)[_name].setter(assignment.set_part(_name)))
 
-
-for _name in ("sort", "partition", "fill", "put", "resize", "itemset", "setflags"):
-    setattr(StagedArray, _name, _refused(_name))
+for _name, _method in assignment.IN_PLACE.items():
+    setattr(StagedArray, _name, _method)

@@ -13,12 +13,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from gpuad.aliasing import own, view
 from gpuad.errors import PlanError
 from gpuad.planning import functions
 from gpuad.planning.program import Row, Spec, Var, spec_of
-from gpuad.traced import STAND_INS
+from gpuad.primitives.assignment import Flat
+from gpuad.primitives.views import IMAGINARY, PICKED, REAL
+from gpuad.traced import STAND_INS, settled
 from linalg import Gather, LinearOperator
-from linalg.arrays import Shape
+from linalg.arrays import Shape, is_basic
 from linalg.elements.algebra import Transpose
 
 STEERING = ("A plan runs one recorded program for all values, so values cannot steer Python: use numpy.where for a choice "
@@ -147,12 +150,23 @@ def staged_in(tree: Any) -> StagedArray | None:
 class StagedArray:
     """An array, scalar or number of a plan: its value in the tracing run, and the variable that it is."""
 
-    __slots__ = ("index", "recorder", "value")
+    __slots__ = ("__weakref__", "index", "link", "recorder", "value", "views")
 
     __array_priority__ = 900.0
 
     def __init__(self, value: Any, recorder: Recorder, index: int):
         self.value, self.recorder, self.index = value, recorder, index
+
+    def become(self, other: Any) -> None:
+        """Stand for another variable: see ``gpuad.aliasing``."""
+        if self.index < 0:
+            raise PlanError(f"in-place change of an argument of a plan (shape {self.shape}): the caller's array would have to "
+                            "change. Begin with x = x.copy(), return the new array, and donate the argument where its memory is "
+                            "to be used again (ad.plan(f, donate=…))")
+        if type(other) is not StagedArray:
+            raise PlanError(f"in-place change of an array (shape {self.shape}) by one that is being differentiated, of which it "
+                            "is no part: make it inside the differentiated function, with numpy.zeros_like(x) or ad.numpy.zeros")
+        self.value, self.recorder, self.index = other.value, other.recorder, other.index
 
     # ---- attributes that are known when the plan is made
 
@@ -200,13 +214,13 @@ class StagedArray:
         return (self[i] for i in range(len(self)))
 
     def __deepcopy__(self, _memo: Any) -> StagedArray:
-        return self  # immutable
+        return self.copy()
 
     def __hash__(self) -> int:
         raise TypeError("unhashable type: StagedArray (as numpy.ndarray)")
 
     def __copy__(self) -> StagedArray:
-        return self
+        return self.copy()
 
     def __repr__(self) -> str:
         return f"StagedArray({self.dtype}{list(self.shape)})"
@@ -253,12 +267,6 @@ class StagedArray:
             "concatenate or ad.numpy.array; write ad.numpy.take(x, i, axis=0) for x[i]; make a function that is not NumPy's a "
             "node with ad.primitive, or leave it out of the planned function")
 
-    def __setitem__(self, _key: Any, _value: Any) -> NoReturn:
-        raise PlanError(
-            f"in-place assignment x[…] = … in a plan (shape {self.shape}): arrays of a plan are immutable. Build the new array "
-            "instead: numpy.where(mask, new, x), concatenate or stack; to write over an argument, return the new array and "
-            "donate the argument (ad.plan(f, donate=…))")
-
     # ---- what records
 
     def _record(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -282,12 +290,14 @@ class StagedArray:
                             f"depends on values, and a plan's shapes are fixed. {STEERING}")
         if isinstance(self.value, (tuple, list)):
             return self.recorder.call(functions.component, self, index)
-        return self.recorder.call(functions.getitem, self, tuple(map(_index_part, parts)))
+        index = tuple(map(_index_part, parts))
+        picked = self.recorder.call(functions.getitem, self, index)
+        return view(picked, self, PICKED, index) if is_basic(index) and not picked.is_number else picked
 
     def astype(self, dtype: Any, **options: Any) -> Any:
-        del options  # layout and casting rules: the tracing run has checked nothing that they would forbid
+        # layout and casting rules: the tracing run has checked nothing that they would forbid
         if self.dtype == np.dtype(dtype) and not self.is_number:
-            return self
+            return self.copy() if options.get("copy", True) else self
         return self.recorder.call(functions.cast, self.as_array() if type(self.value) in NUMBERS else self, np.dtype(dtype))
 
     def reshape(self, *shape: Any, order: str = "C", copy: Any = None) -> Any:
@@ -298,11 +308,12 @@ class StagedArray:
         return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
 
     def flatten(self, order: str = "C") -> Any:
-        return np.ravel(self, order)  # type: ignore[call-overload]
+        return own(np.ravel(self, order))  # type: ignore[call-overload]
 
-    def copy(self, order: str = "C") -> Any:
+    def copy(self, order: str = "C") -> StagedArray:
+        """The same variable under another name: what is written to one does not change the other."""
         del order
-        return self
+        return StagedArray(self.value, self.recorder, self.index)
 
     def as_scalar(self) -> Any:
         """As a NumPy scalar, as gradients of numbers are: from a number of Python's or an array of shape ()."""
@@ -324,12 +335,12 @@ class StagedArray:
 
     @property
     def real(self) -> Any:
-        return self.recorder.call(functions.real, self) if self.dtype.kind == "c" else self
+        return view(self.recorder.call(functions.real, self), self, REAL, None) if self.dtype.kind == "c" else self
 
     @property
     def imag(self) -> Any:
         if self.dtype.kind == "c":
-            return self.recorder.call(functions.imaginary, self)
+            return view(self.recorder.call(functions.imaginary, self), self, IMAGINARY, None)
         return type(self.value)(0) if self.is_number else np.zeros(self.shape, self.dtype)
 
     def conjugate(self) -> Any:
@@ -341,11 +352,12 @@ class StagedArray:
 
     @property
     def flat(self) -> Any:
-        return np.ravel(self)
+        return Flat(self)
 
 
 def _index_part(part: Any) -> Any:
     """A part of an index: lists of numbers as arrays."""
+    part = settled(part)
     return np.asarray(part, None if np.size(part) else int) if isinstance(part, list) and staged_in(part) is None else part
 
 

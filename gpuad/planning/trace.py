@@ -20,7 +20,7 @@ from gpuad.planning import operators as _operators  # noqa: F401  (attaches the 
 from gpuad.planning.generators import StagedGenerator
 from gpuad.planning.program import Program, Var, name_of, substitute
 from gpuad.planning.staged import Recorder, StagedArray
-from gpuad.traced import TracedArray
+from gpuad.traced import TracedArray, settled
 from linalg.arrays import borrowing
 
 Generators = (np.random.Generator, np.random.RandomState)
@@ -51,13 +51,18 @@ def trace(f: Callable[..., Any], leaves: Sequence[Any], rebuild: Callable[[Seque
         raise PlanError(f"plan({name}): the function drew from a global random generator (numpy.random.…, random.…), whose "
                         "numbers a plan would freeze. Pass numpy.random.default_rng(seed) as an argument and draw from that")
     second, again = _record(f, leaves, rebuild)
-    flat, tree = optree.tree_flatten(out)
-    flat_again, tree_again = optree.tree_flatten(again)
+    flat, tree = _flat(out)
+    flat_again, tree_again = _flat(again)
     if tree != tree_again:
         raise PlanError(f"plan({name}): the function gave {tree} when it was traced, and {tree_again} when it was traced again. "
                         + ADVICE)
     _require_same(first, flat, second, flat_again, name)
     return _program(first, second, list(zip(flat, flat_again, strict=True)), name), tree
+
+
+def _flat(out: Any) -> tuple[list[Any], optree.PyTreeSpec]:
+    leaves, tree = optree.tree_flatten(out)
+    return [settled(x) for x in leaves], tree
 
 
 def _global_generators() -> Any:

@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from gpuad.aliasing import view
 from gpuad.differential import Block, Elementwise, Primitive, linear
 from gpuad.dispatch import TABLE, implements
+from gpuad.primitives.views import IMAGINARY, REAL
 from gpuad.program import Row, Rows
 from gpuad.traced import raw, stands_for_number, value_of
 from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart
@@ -143,8 +145,8 @@ def _share(chosen: Array, other: Array) -> Array:
 
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:  # noqa: ARG001
-    """x itself: traced arrays are immutable."""
-    return a
+    """x under another name."""
+    return a.copy()
 
 
 @implements(np.where)
@@ -236,20 +238,22 @@ _angle = Primitive("angle", np.angle, lambda shape, _y, z: Product(
 
 @implements(np.conjugate)
 def conjugate(x: Any) -> Any:
-    """The complex conjugate; x itself where x is real."""
-    return linear(x, operator=Conjugate(x.shape)) if x.dtype.kind == "c" else x
+    """The complex conjugate; a copy where x is real."""
+    return linear(x, operator=Conjugate(x.shape)) if x.dtype.kind == "c" else x.copy()
 
 
 @implements(np.real)
 def real(x: Any) -> Any:
     """The real part; x itself where x is real."""
-    return linear(x, operator=RealPart(x.shape)) if x.dtype.kind == "c" else x
+    return view(linear(x, operator=RealPart(x.shape)), x, REAL, None) if x.dtype.kind == "c" else x
 
 
 @implements(np.imag)
 def imag(x: Any) -> Any:
     """The imaginary part; zeros where x is real."""
-    return linear(x, operator=ImaginaryPart(x.shape)) if x.dtype.kind == "c" else np.zeros_like(value_of(x))
+    if x.dtype.kind != "c":
+        return np.zeros_like(value_of(x))
+    return view(linear(x, operator=ImaginaryPart(x.shape)), x, IMAGINARY, None)
 
 
 @implements(np.angle)
@@ -270,7 +274,9 @@ def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe",  # noq
         return value_of(x).astype(target)
     if not np.can_cast(x.dtype, target, casting):  # type: ignore[arg-type]
         raise TypeError(f"astype: cannot cast from {x.dtype} to {target} by the rule casting={casting!r}")
-    return x if target == x.dtype else linear(x, operator=Cast(x.shape, x.dtype, target))
+    if target == x.dtype:
+        return x.copy() if copy else x
+    return linear(x, operator=Cast(x.shape, x.dtype, target))
 
 
 def _sinc_rule(shape: Shape, _y: Any, x: Array) -> LinearOperator:

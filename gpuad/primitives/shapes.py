@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from gpuad.aliasing import is_contiguous, is_view_of, own, view
 from gpuad.differential import linear
 from gpuad.dispatch import implements
-from gpuad.traced import TracedArray, raw
+from gpuad.primitives.views import PERMUTED, PICKED, REPEATED, RESHAPED
+from gpuad.traced import TracedArray, raw, settled
 from linalg import Broadcast, Gather, Permute, Reshape
-from linalg.arrays import is_array, is_cupy, namespace, select, size, snapshot, to_host
+from linalg.arrays import is_array, is_basic, is_cupy, namespace, select, size, snapshot, to_host
 
 
 def refuse_options(name: str, **options: Any) -> None:
@@ -41,7 +43,8 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None)
         if rest <= 0 or a.size % rest:
             raise ValueError(f"reshape: cannot reshape an array of shape {a.shape} into {shape}")
         shape = tuple(a.size // rest if n == -1 else n for n in shape)
-    return linear(a, operator=Reshape(a.shape, shape))
+    reshaped = linear(a, operator=Reshape(a.shape, shape))
+    return view(reshaped, a, RESHAPED, shape) if type(a) is TracedArray and is_view_of(reshaped, a) else reshaped
 
 
 def _reshape_by_columns(a: Any, shape: Any, order: str) -> Any:
@@ -52,8 +55,9 @@ def _reshape_by_columns(a: Any, shape: Any, order: str) -> Any:
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """All entries along one axis."""
-    return reshape(a, (a.size,), order)
+    """All entries along one axis: a view where they lie in that order without gaps, else a copy."""
+    flat = reshape(a, (a.size,), order)
+    return flat if is_contiguous(a, order) else own(flat)
 
 
 @implements(np.transpose, np.permute_dims)
@@ -61,7 +65,8 @@ def transpose(a: Any, axes: Any = None) -> Any:
     """Axes permuted; reversed by default."""
     n = a.ndim
     axes = tuple(range(n))[::-1] if axes is None else normalize_axis_tuple(axes, n)
-    return linear(a, operator=Permute(a.shape, axes))
+    return view(linear(a, operator=Permute(a.shape, axes)), a, PERMUTED, axes)
+
 
 
 @implements(np.matrix_transpose)
@@ -146,7 +151,8 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:  # noqa: A
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if np.broadcast_shapes(array.shape, shape) != shape:
         raise ValueError(f"broadcast_to: shape {array.shape} does not broadcast to {shape}")
-    return array if shape == array.shape else linear(array, operator=Broadcast(array.shape, shape))
+    return array if shape == array.shape else view(linear(array, operator=Broadcast(array.shape, shape)), array, REPEATED, shape)
+
 
 
 @implements(np.full_like)
@@ -171,13 +177,24 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:  # noqa: ARG001
 def getitem(x: TracedArray, index: Any) -> Any:
     """``x[index]``: slices, integers, arrays of integers, boolean masks, None, Ellipsis, and tuples of them."""
     parts = index if isinstance(index, tuple) else (index,)
-    return linear(x, operator=Gather(x.shape, tuple([p if type(p) in _PLAIN else _index_part(p, x) for p in parts])))
+    operator = Gather(x.shape, tuple([p if type(p) in _PLAIN else _index_part(p, x) for p in parts]))
+    picked = linear(x, operator=operator)
+    if isinstance(picked.value if type(picked) is TracedArray else picked, np.generic) or not is_basic(operator.index):
+        return picked
+    return view(picked, x, PICKED, operator.index)
 
 
 _PLAIN = (int, slice, type(None), type(Ellipsis))
 
 
+def index_parts(index: Any, x: Any) -> tuple[Any, ...]:
+    """An index of x as a tuple of slices, integers, arrays, masks, None and Ellipsis that nobody else can change."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple([p if type(p) in _PLAIN else _index_part(p, x) for p in parts])
+
+
 def _index_part(part: Any, x: TracedArray) -> Any:
+    part = settled(part)
     if isinstance(part, TracedArray):
         raise TypeError("indexing with a traced array: expected integers or booleans, got floating-point values under "
                         "differentiation; use comparisons or ad.stop_gradient(i).astype(int)")

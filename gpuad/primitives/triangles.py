@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from gpuad.aliasing import view
 from gpuad.differential import linear
 from gpuad.dispatch import TABLE, implements
 from gpuad.primitives.elementwise import astype, where
 from gpuad.primitives.reductions import sum
 from gpuad.primitives.shapes import moveaxis, ravel, refuse_options, reshape
+from gpuad.primitives.views import DIAGONAL
 from linalg import Reshape, Scatter
 from linalg.arrays import namespace
 
@@ -26,10 +28,10 @@ def _places(rows: int, columns: int, offset: int) -> slice:
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonal of the matrices that two axes make; it becomes the last axis."""
     axes = normalize_axis_tuple((axis1, axis2), a.ndim)
-    a = moveaxis(a, axes, (-2, -1))
-    m, n = a.shape[-2:]
-    flat = reshape(a, (*a.shape[:-2], m * n))
-    return flat[..., _places(m, n, offset)]
+    matrices = moveaxis(a, axes, (-2, -1))
+    m, n = matrices.shape[-2:]
+    flat = reshape(matrices, (*matrices.shape[:-2], m * n))
+    return view(flat[..., _places(m, n, offset)], a, DIAGONAL, (offset, axis1, axis2))
 
 
 @implements(np.diag)

@@ -6,7 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, is_basic, is_cupy, is_traced, namespace, records, scatter_add, select, size, to_host
+from linalg.arrays import (
+    Array,
+    Shape,
+    erased,
+    is_basic,
+    is_cupy,
+    is_traced,
+    namespace,
+    records,
+    scatter_add,
+    select,
+    size,
+    to_host,
+)
 from linalg.checks import require_shape
 from linalg.elements.identity import BOOL
 from linalg.elements.shape import Selection
@@ -77,6 +90,9 @@ class Gather(Selection):
     def _scatter(self, x: Array) -> Array:
         return scatter_add(x, self.index, self.in_shape)
 
+    def _erase(self, x: Array) -> Array:
+        return erased(x, self.index)
+
     def _solve(self, b: Array) -> Array:
         self._require_permutation()
         return self._apply_transpose(b)
@@ -133,6 +149,46 @@ class _FlatGather(Gather):
         rhs = x.shape[: x.ndim - self.inner._out_ndim]
         flat = (*rhs, size(self.inner.in_shape))
         return scatter_add(x, (Ellipsis, self.inner._positions), flat).reshape(rhs + self.inner.in_shape)
+
+    def _erase(self, x: Array) -> Array:
+        rhs = self._rhs(x.shape, self.inner.in_shape)
+        flat = x.reshape((*rhs, size(self.inner.in_shape)))
+        return erased(flat, (Ellipsis, self.inner._positions)).reshape(x.shape)
+
+
+class Erase(LinearOperator):
+    """x ↦ x with zeros at index: what is left of an array when other values are written there. Its own transpose."""
+
+    __slots__ = ("in_shape", "out_shape", "selection")
+    dtype = BOOL
+
+    def __init__(self, shape: Shape, index: Any):
+        self.in_shape = self.out_shape = shape
+        self.selection = Gather(shape, index)
+
+    @property
+    def T(self) -> Erase:
+        return self
+
+    @property
+    def flops(self) -> int:
+        return size(self.in_shape)
+
+    def _apply(self, x: Array) -> Array:
+        if is_traced(x) and not records(x):  # a traced array records the operator itself
+            return x._apply_linear(self)
+        return self.selection._extended(x.shape[: x.ndim - len(self.in_shape)])._erase(x)
+
+    _apply_transpose = _apply
+
+    def _solve(self, _b: Array, /) -> Array:
+        raise singular(self, "has no inverse: entries are lost")
+
+    def _sparse(self, like: Array | None, _dtype: np.dtype) -> Any:
+        xp = namespace(like)
+        kept = self._apply(xp.ones(self.in_shape)).ravel()
+        at = xp.arange(kept.size)
+        return csr(kept, at, at, self.shape)
 
 
 def Scatter(out_shape: Shape, index: Any) -> LinearOperator:

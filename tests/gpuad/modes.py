@@ -20,17 +20,23 @@ from linalg.arrays import is_array
 STEERED: dict[str, str] = {
     "test_output_that_does_not_depend_on_the_argument": "float(x)",
     "test_constant_changes_in_a_loop": "fills an array again that it has used",
+    "masks": "x[mask] *= 2 with a mask of values that are computed",
     "getitem#1": "x[mask] with a mask among the arguments",
+    **{f"piecewise#{k}": "a function gets the entries of its piece" for k in (2, 3, 4)},
+    "trim_zeros#0": "how much is trimmed", "trim_zeros#1": "how much is trimmed", "extract#0": "a mask among the arguments",
+    **{f"lstsq {which}#0": "the shape of the residuals depends on the rank" for which in ("rcond", "of low rank", "with many solutions")},
     "lstsq#0": "the shape of the residuals depends on the rank", "lstsq#1": "the shape of the residuals depends on the rank",
 }
 """Tests, and entries of the catalogue, with programs that cannot be planned, and why: they must raise PlanError."""
 
 EAGER: dict[str, str] = {
     "test_one_solve_for_a_gradient": "counts solves",
+    "test_one_linearised_system": "counts solves",
     "test_linearize_once_solve_often": "counts solves",
     "test_leading_axes_are_right_hand_sides": "counts solves",
     "test_jacobian_is_one_solve": "counts solves",
     "test_jacobian_of_pytrees": "counts solves",
+    "test_a_second_solve_only_where_the_structure_leaves_it_open": "counts solves",
     "test_exception_inside_the_function_leaves_no_state": "looks at what was kept while it was traced",
     "test_one_trace_recorded_from_six_threads": "records in an order that differs from trace to trace",
     "test_primals_and_constants_change_before_the_solve": "changes arrays between linearize and the solve",
@@ -76,6 +82,9 @@ class Planned(threading.local):
 
     def hvp(self, f: Any, primals: Any, tangents: Any) -> Any:
         return self.both(lambda p, t: gpuad.hvp(f, p, t))(primals, tangents)
+
+    def gnvp(self, f: Any, primals: Any, tangents: Any, loss: Any = None) -> Any:
+        return self.both(lambda p, t: gpuad.gnvp(f, p, t, loss))(primals, tangents)
 
     def jvp(self, f: Any, primals: Any, tangents: Any) -> Any:
         return self.both(lambda p, t: gpuad.jvp(f, p, t))(primals, tangents)
@@ -141,7 +150,11 @@ class PlannedSystem:
     """A system whose substitutions run in a plan; all else is the eager one's."""
 
     def __init__(self, ad: Planned, f: Any, primals: Any):
-        self._system = gpuad.linearize(f, *primals)[1]
+        ad.inside = True  # derivatives inside f belong to this system
+        try:
+            self._system = gpuad.linearize(f, *primals)[1]
+        finally:
+            ad.inside = False
         forward = ad.both(lambda p, tangents: gpuad.linearize(f, *p)[1].pushforward(*tangents))
         reverse = ad.both(lambda p, cotangent: gpuad.linearize(f, *p)[1].pullback(cotangent))
         self.pushforward = lambda *tangents: forward(primals, tangents)

@@ -178,15 +178,7 @@ def test_numbers_that_would_lose_the_derivative(xp: ModuleType, convert, name):
         ad.grad(lambda x: x * convert(x))(xp.asarray(1.0))
 
 
-def test_traced_arrays_are_immutable():
-    def assign(x):
-        x[0] = 1.0
-        return np.sum(x)
-
-    def add(x):
-        x += 1
-        return np.sum(x)
-
+def test_plain_arrays_hold_no_derivatives():
     def add_out(x):
         return np.sum(np.add(x, 1, out=np.zeros(3)))
 
@@ -195,9 +187,15 @@ def test_traced_arrays_are_immutable():
         y += x
         return np.sum(y)
 
-    for f in (assign, add, add_out, add_to_array):
-        with pytest.raises(TypeError, match=r"immutable|lose its derivative"):
+    def store(x):
+        y = np.zeros(3)
+        y[0] = x[0]
+        return np.sum(y)
+
+    for f in (add_out, add_to_array, store):
+        with pytest.raises((TypeError, ValueError)) as caught:
             ad.grad(f)(np.ones(3))
+        assert "zeros_like" in str(caught.value) or "zeros_like" in str(caught.value.__cause__)
     assert ad.grad(lambda x: sum([x[0], x[1]]) * 1.0)(np.ones(3)).tolist() == [1, 1, 0]
 
 

@@ -18,9 +18,9 @@ X = np.array([1.0, 2.0, 3.0])
 @pytest.mark.parametrize("call", [
     lambda x: ad.numpy.divide(1.0, x, out=np.zeros(3), where=x > 1), lambda x: ad.numpy.exp(x, out=np.zeros(3)),
     lambda x: ad.numpy.add(x, x, np.zeros(3)), lambda x: np.exp(x, where=np.array([True, False, True])),
-    lambda x: ad.numpy.exp(x, dtype="f4")])
+    lambda x: ad.numpy.exp(x, dtype=int), lambda x: np.exp(x, casting="no")])
 def test_keywords_of_a_ufunc_are_refused_in_every_spelling(call):
-    with pytest.raises(TypeError, match="not available for traced arrays"):
+    with pytest.raises(TypeError, match=r"not available for traced arrays|a plain numpy.ndarray|undefined unless out|for traced"):
         ad.grad(lambda x: np.sum(call(x)))(X)
 
 
@@ -38,7 +38,7 @@ def test_elementwise_grad_of_complex_functions_is_the_complex_derivative():
         ad.elementwise_grad(lambda z: np.conj(z) ** 2)(z)
 
 
-def test_in_place_operators_rebind_only_what_numpy_rebinds():
+def test_in_place_operators_write_through_views():
     def total(x):
         s = 0.0
         for i in range(3):
@@ -51,8 +51,7 @@ def test_in_place_operators_rebind_only_what_numpy_rebinds():
         return np.sum(x * x)
 
     np.testing.assert_array_equal(ad.grad(total)(X), 2 * X)
-    with pytest.raises(TypeError, match="write x = x \\+ y"):
-        ad.grad(through_a_view)(X)
+    np.testing.assert_array_equal(ad.grad(through_a_view)(X), 2 * (X + [1, 0, 0]))
 
 
 @pytest.mark.parametrize("constant", [
