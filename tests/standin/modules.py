@@ -46,9 +46,28 @@ def cupy() -> ModuleType:
         setattr(module, name, getattr(np, name))
     module.__version__ = f"{TABLE['version']} (stand-in on the CPU)"
     for name, part in {"ndarray": ndarray, "ufunc": ufunc, "matmul": gufunc(), "bool": np.bool_, "linalg": linalg(),
-                       "fft": filled("cupy.fft", np.fft), "cuda": cuda(), "random": ModuleType("cupy.random"),
+                       "fft": filled("cupy.fft", np.fft), "cuda": cuda(), "random": random(),
                        "synchronisations": SYNCHRONISATIONS}.items():
         setattr(module, name, part)
+    return module
+
+
+class Generator:
+    """CuPy's random generator, as far as it is used: NumPy's numbers, on the device."""
+
+    def __init__(self, seed: int):
+        self._rng = np.random.default_rng(seed)
+
+    def standard_normal(self, size: Any = None) -> ndarray:
+        return sys.modules["cupy"].asarray(self._rng.standard_normal(size))
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None) -> ndarray:
+        return sys.modules["cupy"].asarray(self._rng.uniform(low, high, size))
+
+
+def random() -> ModuleType:
+    module = ModuleType("cupy.random")
+    module.default_rng = Generator  # type: ignore[attr-defined]
     return module
 
 

@@ -41,7 +41,9 @@ class ufunc:
         return wrapped if isinstance(result, tuple) else wrapped[0]
 
     def _loop(self, inputs: list[Any]) -> str:
-        """The dtypes of the results: of CuPy's first loop that takes the inputs."""
+        """The dtypes of the results: of CuPy's first loop that takes the inputs; Python's numbers alone are double precision."""
+        if all(type(x) in (bool, int, float, complex) for x in inputs):
+            inputs = [np.result_type(type(x)).type(x) for x in inputs]
         for loop in self.types:
             takes, gives = loop.split("->")
             if all(castable(x, t) for x, t in zip(inputs, takes, strict=True)):
