@@ -1,13 +1,22 @@
-"""The examples of the README run and print what it says."""
+"""The examples of the README and of docs/ run and print what is said there."""
 import doctest
 import re
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
+import pytest
+
+from gpuad.dispatch import TABLE
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
 
 
-def test_the_sessions_print_what_they_show():
-    failed, attempted = doctest.testfile(str(README), module_relative=False)
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+def test_the_sessions_print_what_they_show(page: Path):
+    known = dict(TABLE)
+    failed, attempted = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
+    TABLE.clear()
+    TABLE.update(known)  # a page may enter a function into the table
     assert attempted > 5
     assert failed == 0
 
