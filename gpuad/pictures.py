@@ -248,7 +248,7 @@ def _values(system: Any) -> list[Any]:
         if values[i] is None and _can_repeat(row, given):
             with np.errstate(all="ignore"):
                 values[i] = row.primitive.fun(*map(raw, given), **row.kwargs)  # type: ignore[union-attr]
-    for index, value in enumerate(system._outputs, len(values) - len(system._outputs)):
+    for index, value in enumerate(system.outputs, len(values) - len(system.outputs)):
         values[index] = value
     return [None if v is None else to_host(raw(v)) for v in values]
 
@@ -261,15 +261,15 @@ def _can_repeat(row: Row, given: Iterable[Any]) -> bool:
 
 def _adjoints(system: Any) -> list[Any] | None:
     """The derivative of the output by every variable, where there is one output."""
-    if len(system._outputs) != 1:
+    if len(system.outputs) != 1:
         return None
-    seed = [None] * (len(system.rows) - 1) + [np.ones_like(to_host(raw(system._outputs[0])))]
+    seed = [None] * (len(system.rows) - 1) + [np.ones_like(to_host(raw(system.outputs[0])))]
     return back_substitute(system._blocks, seed)
 
 
 def _draw_nodes(ax: Any, system: Any, places: list[Point], names: list[str], values: list[Any], adjoints: list[Any] | None,
                 scale: float) -> None:
-    last = len(system.rows) - len(system._outputs)
+    last = len(system.rows) - len(system.outputs)
     for i, (x, y) in enumerate(places):
         color = INPUT if i < system.n_inputs else BELOW if i < last else INK
         ax.text(x, y, names[i], ha="center", va="center", fontsize=11 * scale, color=PAPER, zorder=4,

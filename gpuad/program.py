@@ -75,12 +75,12 @@ class Program:
         return TracedArray(value, self, index)
 
     @contextmanager
-    def reopened(self) -> Iterator[dict[int, Row]]:
-        """Let the arrays of a closed program record once more, rows of their own under numbers that follow."""
-        before, self.rows = self.rows, {}
+    def reopened(self, known: dict[int, Row]) -> Iterator[None]:
+        """Let the arrays of a closed program record once more, behind rows that are known, under numbers that follow."""
+        before, self.rows = self.rows, dict(known)
         _open.programs += 1
         try:
-            yield self.rows
+            yield
         finally:
             self.rows = before
             _open.programs -= 1

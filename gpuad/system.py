@@ -9,6 +9,7 @@ import numpy as np
 import optree
 
 from gpuad.differential import Block, linear
+from gpuad.errors import LeakedTraceError
 from gpuad.leaves import Leaf, conj, hand_out, own_all, zeros
 from gpuad.program import Row, Rows
 from gpuad.traced import is_scalar, raw
@@ -38,8 +39,32 @@ class ConsumedBlocks(Blocks):
 
     def __getitem__(self, i: int) -> list[Block]:  # type: ignore[override]
         rows = self._rows
-        row = rows.pop(i)
-        return row.primitive.blocks(row, rows)  # type: ignore[union-attr]
+        try:
+            row = rows.pop(i)
+            return row.primitive.blocks(row, rows)  # type: ignore[union-attr]
+        except KeyError as error:
+            if isinstance(error.args[0], int) and error.args[0] not in rows:
+                raise lost() from error
+            raise
+
+
+def lost() -> LeakedTraceError:
+    """The error where a row was folded away by a checkpoint."""
+    return LeakedTraceError("an operation on what a function under ad.checkpoint made, or wrote to, without returning it")
+
+
+def renumbered(rows: dict[int, Row], outputs: Sequence[int | None], inputs: Sequence[int] = ()) -> tuple[list[Row],
+                                                                                                      list[int | None]]:
+    """Rows by number as a list of rows, after ``inputs`` that they may read too, and the outputs' places in it."""
+    order = sorted(rows)
+    if not inputs and order[-1:] in ([], [len(order) - 1]):
+        return [rows[i] for i in order], list(outputs)
+    place = {i: k for k, i in enumerate((*inputs, *order))} | {-1: -1}
+    try:
+        moved = [row._replace(parents=[place[j] for j in row.parents]) for row in map(rows.__getitem__, order)]
+        return moved, [None if i is None else place[i] for i in outputs]
+    except KeyError as error:
+        raise lost() from error
 
 
 class System:
@@ -53,8 +78,8 @@ class System:
                  out_tree: optree.PyTreeSpec):
         self.in_tree, self.out_tree, self.primals = in_tree, out_tree, primals
         self.n_inputs = len(primals)
-        self._outputs = [value for _, value in outputs]
-        self.rows = _outputs_last(rows, self.n_inputs, outputs)
+        self.outputs = [value for _, value in outputs]
+        self.rows = outputs_last(rows, self.n_inputs, outputs)
 
     # ---- the matrices
 
@@ -91,7 +116,7 @@ class System:
         Rows are the program's rows in order, each raveled in C order, the differentiated output last; columns of D are the
         primals' leaves in pytree order.
         """
-        like = raw(self._outputs[0]) if self._outputs else None
+        like = raw(self.outputs[0]) if self.outputs else None
         dtype = np.result_type(np.float32, *{row.dtype for row in self.rows})
         low = self.L.to_sparse(like, dtype)
         identity = sparse_module(low).identity(low.shape[0], dtype=low.dtype, format="csr")
@@ -102,7 +127,7 @@ class System:
     @cached_property
     def _home(self) -> Array | None:
         """An array that lies where the program runs, and with it the derivatives of numbers: on the device, if anything does."""
-        arrays = [raw(v) for v in (*self._outputs, *(leaf.value for leaf in self.primals))]
+        arrays = [raw(v) for v in (*self.outputs, *(leaf.value for leaf in self.primals))]
         return next((v for v in arrays if is_cupy(v)), None)
 
     def pushforward(self, *tangents: Any) -> Any:
@@ -115,8 +140,8 @@ class System:
         rhs = _check_leaves(leaves, values, "pushforward", "tangent")
         b = leaves + [None] * (len(self.rows) - self.n_inputs)
         x = forward_substitute(self._blocks, b)
-        outs = x[len(x) - len(self._outputs):]
-        outs = [zeros(v, rhs) if t is None else _in_dtype(t, v.dtype) for t, v in zip(outs, self._outputs, strict=True)]
+        outs = x[len(x) - len(self.outputs):]
+        outs = [zeros(v, rhs) if t is None else _in_dtype(t, v.dtype) for t, v in zip(outs, self.outputs, strict=True)]
         return optree.tree_unflatten(self.out_tree, own_all(outs, leaves))
 
     def pullback(self, cotangent: Any) -> tuple[Any, ...]:
@@ -124,13 +149,22 @@ class System:
 
         The cotangent has the output's structure and shapes; leading axes are right-hand sides, and the results have them too.
         """
-        leaves = _leaves_like(self.out_tree, cotangent, self._outputs, self._home, "pullback", "cotangent")
-        rhs = _check_leaves(leaves, self._outputs, "pullback", "cotangent")
+        leaves = _leaves_like(self.out_tree, cotangent, self.outputs, self._home, "pullback", "cotangent")
+        rhs = _check_leaves(leaves, self.outputs, "pullback", "cotangent")
         leaves = [conj(leaf) for leaf in leaves]
-        e = [None] * (len(self.rows) - len(leaves)) + leaves
-        solved = back_substitute(self._blocks, e, self.n_inputs, self.n_inputs)
-        handed: Any = optree.tree_unflatten(self.in_tree, hand_out(solved, self.primals, leaves, rhs))
+        handed: Any = optree.tree_unflatten(self.in_tree, hand_out(self.transposed(leaves), self.primals, leaves, rhs))
         return handed
+
+    def transposed(self, leaves: list[Array]) -> list[Array | None]:
+        """Dᵀ ((I − L)ᵀ \\ e), without conjugations, for the leaves of e: the leaves of the primals, None for zero."""
+        e = [None] * (len(self.rows) - len(leaves)) + leaves
+        return back_substitute(self._blocks, e, self.n_inputs, self.n_inputs)
+
+    @property
+    def over_reals(self) -> bool:
+        """Whether some block is linear over the reals only, as a real part or a conjugate is."""
+        return any(element.over_reals or (self.rows[j].dtype.kind == "c" and row.dtype.kind != "c")
+                   for row, blocks in zip(self.rows, self._blocks, strict=True) for j, element in blocks)
 
     # ---- what it costs, and pictures
 
@@ -139,7 +173,7 @@ class System:
 
         ``"forward"`` solves once for each entry of the primals, ``"reverse"`` once for each entry of the outputs.
         """
-        sides = {"forward": sum(p.value.size for p in self.primals), "reverse": sum(v.size for v in self._outputs)}
+        sides = {"forward": sum(p.value.size for p in self.primals), "reverse": sum(v.size for v in self.outputs)}
         if order not in sides:
             raise ValueError(f"cost expected order 'forward' or 'reverse', got {order!r}")
         return sides[order] * self.matrix.flops
@@ -162,10 +196,10 @@ class System:
 
     def __repr__(self) -> str:
         n, k = len(self.rows), self.n_inputs
-        return f"System({n - k} rows, {k} inputs, {len(self._outputs)} outputs)"
+        return f"System({n - k} rows, {k} inputs, {len(self.outputs)} outputs)"
 
 
-def _outputs_last(rows: list[Row], n_inputs: int, outputs: list[tuple[int | None, Any]]) -> list[Row]:
+def outputs_last(rows: list[Row], n_inputs: int, outputs: list[tuple[int | None, Any]]) -> list[Row]:
     """The rows up to the last output; where the outputs are not the last rows in order, rows that repeat them follow."""
     indices = [i for i, _ in outputs]
     end = max([i + 1 for i in indices if i is not None], default=n_inputs)

@@ -2,8 +2,8 @@
 
 Conventions, as in PyTorch and JAX:
 
-- ``cholesky``, ``eigh`` and ``eigvalsh`` take their argument as Hermitian: the differential is that of the Hermitian part
-  (dA + dAᴴ)/2, so gradients are Hermitian, although NumPy reads one triangle only.
+- ``cholesky``, ``eigh``, ``eigvalsh``, and functions that are told ``hermitian``, take their argument as Hermitian: the
+  differential is that of the Hermitian part (dA + dAᴴ)/2, so gradients are Hermitian, although NumPy reads one triangle only.
 - Eigenvectors and singular vectors have a free sign, or phase where they are complex. The differential keeps to the phase with
   vᴴ dv = 0 for eigenvectors; of uᵢᴴ duᵢ and vᵢᴴ dvᵢ the two singular vectors take opposite halves. The columns that
   complete U, V or Q to square matrices turn as little as possible. Functions that do not depend on these choices have the
@@ -13,6 +13,7 @@ Conventions, as in PyTorch and JAX:
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ import numpy as np
 from gpuad.differential import MultiOutput, Primitive
 from gpuad.dispatch import implements
 from gpuad.primitives.joining import concatenate
-from gpuad.primitives.matrices import conj_transpose, conj_transposing, hermitian_part
+from gpuad.primitives.matrices import conj_transpose, conj_transposing, hermitian_part, reciprocals_off_diagonal
+from gpuad.traced import TracedArray
 from linalg import AxisSum, Diagonal, Gather, Identity, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero
 from linalg.arrays import Array, Shape, namespace
 
@@ -29,9 +31,29 @@ QRResult: Any = type(np.linalg.qr(np.eye(1)))
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
 
-
 def _real(element: LinearOperator, dtype: np.dtype) -> LinearOperator:
     return RealPart(element.out_shape) @ element if dtype.kind == "c" else element
+
+
+# ---- Hermitian matrices
+
+def _completed(a: Array, lower: bool = True, conjugate: bool = True) -> Array:
+    """The Hermitian matrix that has the lower, or the upper, triangle of a; or the symmetric one."""
+    if type(a) is TracedArray:
+        return as_hermitian(a, lower=lower, conjugate=conjugate)
+    triangle = np.tril(a, -1) if lower else np.triu(a, 1)
+    xp, n = namespace(a), a.shape[-1]
+    other, diagonal = (conj_transpose(triangle), a.real) if conjugate else (triangle.swapaxes(-1, -2), a)
+    return triangle + other + xp.where(xp.eye(n, dtype=bool), diagonal, xp.zeros((), dtype=diagonal.dtype))
+
+
+def _hermitian_rule(shape: Shape, y: Array, _a: Any, conjugate: bool = True, **_options: Any) -> LinearOperator:
+    """(dA + dAᴴ)/2, or (dA + dAᵀ)/2."""
+    return hermitian_part(shape, y.dtype if conjugate else y.real.dtype)
+
+
+as_hermitian = Primitive("as_hermitian", _completed, _hermitian_rule)
+"""The Hermitian matrix that one triangle of an argument stands for, with the differential of an argument that is Hermitian."""
 
 
 # ---- Cholesky
@@ -55,34 +77,22 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 
 # ---- eigenvalues of Hermitian matrices
 
-def _eigenvalues_rule(shape: Shape, y: tuple[Array, Array], _a: Any, **_options: Any) -> LinearOperator:
+def hermitian_values_rule(shape: Shape, y: tuple[Array, Array], _a: Any, **_options: Any) -> LinearOperator:
     """dλ = Re diag(Vᴴ dA V)."""
     v = y[1]
     product = AxisSum(shape, (-2,)) @ Diagonal(v.conj(), shape) @ RightProduct(v, shape)
     return _real(product @ hermitian_part(shape, v.dtype), v.dtype)
 
 
-def _eigenvectors_rule(shape: Shape, y: tuple[Array, Array], _a: Any, **_options: Any) -> LinearOperator:
+def hermitian_vectors_rule(shape: Shape, y: tuple[Array, Array], _a: Any, **_options: Any) -> LinearOperator:
     """dV = V (F ∘ Vᴴ dA V), F_ij = 1/(λ_j − λ_i) and 0 on the diagonal."""
     w, v = y
-    gaps = _off_diagonal(1 / _filled_diagonal(w[..., None, :] - w[..., :, None]))
+    gaps = reciprocals_off_diagonal(w[..., None, :] - w[..., :, None])
     core = LeftProduct(conj_transpose(v), shape) @ RightProduct(v, shape) @ hermitian_part(shape, v.dtype)
     return LeftProduct(v, shape) @ Diagonal(gaps, shape) @ core
 
 
-def _filled_diagonal(x: Array) -> Array:
-    """X with ones on the diagonal."""
-    xp, n = namespace(x), x.shape[-1]
-    return xp.where(xp.eye(n, dtype=bool), xp.ones((), dtype=x.dtype), x)
-
-
-def _off_diagonal(x: Array) -> Array:
-    """X with zeros on the diagonal."""
-    xp, n = namespace(x), x.shape[-1]
-    return xp.where(xp.eye(n, dtype=bool), xp.zeros((), dtype=x.dtype), x)
-
-
-_eigh = MultiOutput("eigh", np.linalg.eigh, [_eigenvalues_rule], [_eigenvectors_rule])
+_eigh = MultiOutput("eigh", np.linalg.eigh, [hermitian_values_rule], [hermitian_vectors_rule])
 
 
 @implements(np.linalg.eigh)
@@ -111,7 +121,7 @@ def _turning(s: Array, dtype: np.dtype) -> tuple[Array, Array]:
     On the diagonal, where only complex vectors turn: ±1/(4 s_i), half of the phase each.
     """
     right, left = s[..., None, :], s[..., :, None]
-    gaps = _off_diagonal(1 / _filled_diagonal((right - left) * (right + left)))
+    gaps = reciprocals_off_diagonal((right - left) * (right + left))
     g, h = gaps * right, gaps * left
     if dtype.kind == "c":
         xp = namespace(s)
@@ -120,7 +130,7 @@ def _turning(s: Array, dtype: np.dtype) -> tuple[Array, Array]:
     return g, h
 
 
-def _left_vectors_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
+def left_vectors_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
     """dU = U (G ∘ dP + G′ ∘ dPᴴ) + (I − U Uᴴ) dA V S⁻¹, with dP = Uᴴ dA V."""
     u, s, vh = y[:3]
     core = (*u.shape[:-2], u.shape[-1], u.shape[-1])
@@ -133,14 +143,14 @@ def _left_vectors_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: 
     return inside + outside @ RightProduct(conj_transpose(vh) / s[..., None, :], shape)
 
 
-def _values_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
+def singular_values_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
     """dS = Re diag(Uᴴ dA V)."""
     u, _, vh = y[:3]
     product = AxisSum(u.shape, (-2,)) @ Diagonal(u.conj(), u.shape) @ RightProduct(conj_transpose(vh), shape)
     return _real(product, u.dtype)
 
 
-def _right_vectors_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
+def right_vectors_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
     """dVᴴ = −(G′ ∘ dP + G ∘ dPᴴ) Vᴴ + S⁻¹ Uᴴ dA (I − V Vᴴ), with dP = Uᴴ dA V."""
     u, s, vh = y[:3]
     core = (*u.shape[:-2], u.shape[-1], u.shape[-1])
@@ -153,7 +163,7 @@ def _right_vectors_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options:
     return inside + outside @ LeftProduct(conj_transpose(u / s[..., None, :]), shape)
 
 
-def _left_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
+def left_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
     """dU₂ = −U (U₂ᴴ dA V S⁻¹)ᴴ, where U₂ completes U."""
     u, s, vh, rest, _ = y
     across = _projected(shape, rest, conj_transpose(conj_transpose(vh) / s[..., None, :]))
@@ -161,7 +171,7 @@ def _left_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any
     return -LeftProduct(u, turned.out_shape) @ turned @ across
 
 
-def _right_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
+def right_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: Any) -> LinearOperator:
     """dV₂ᴴ = −(S⁻¹ Uᴴ dA V₂)ᴴ Vᴴ, where V₂ completes V."""
     u, s, vh, _, rest = y
     across = _projected(shape, u / s[..., None, :], rest)
@@ -169,37 +179,44 @@ def _right_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any, **_options: An
     return -RightProduct(vh, turned.out_shape) @ turned @ across
 
 
-def _full_svd_value(a: Array, **options: Any) -> tuple[Array, ...]:
-    u, s, vh = np.linalg.svd(a, full_matrices=True, **options)
-    k = s.shape[-1]
-    return u[..., :k], s, vh[..., :k, :], u[..., k:], vh[..., k:, :]
+def svd_primitives(function: Callable[..., Any]) -> tuple[MultiOutput, MultiOutput]:
+    """(U, S, Vᴴ) of a library's ``svd``; and (U, S, Vᴴ, U₂, V₂ᴴ), where U₂ and V₂ complete U and V to square matrices."""
+    def thin(a: Array, **options: Any) -> tuple[Array, ...]:
+        return function(a, full_matrices=False, **options)
+
+    def full(a: Array, **options: Any) -> tuple[Array, ...]:
+        u, s, vh = function(a, full_matrices=True, **options)
+        k = s.shape[-1]
+        return u[..., :k], s, vh[..., :k, :], u[..., k:], vh[..., k:, :]
+
+    rules: list[list[Any]] = [[left_vectors_rule], [singular_values_rule], [right_vectors_rule]]
+    return MultiOutput("svd", thin, *rules), MultiOutput("svd", full, *rules, [left_rest_rule], [right_rest_rule])
 
 
-def _svd_value(a: Array, **options: Any) -> tuple[Array, ...]:
-    return np.linalg.svd(a, full_matrices=False, **options)
+def svd_by(primitives: tuple[MultiOutput, MultiOutput], a: Any, full_matrices: bool, **options: Any) -> tuple[Any, Any, Any]:
+    """U, S and Vᴴ, where wanted with U and V square."""
+    thin, full = primitives
+    if not full_matrices or a.shape[-1] == a.shape[-2]:
+        u, s, vh = thin(a, **options)
+        return u, s, vh
+    u, s, vh, u_rest, vh_rest = full(a, **options)
+    return concatenate([u, u_rest], -1), s, concatenate([vh, vh_rest], -2)
 
 
-_svd = MultiOutput("svd", _svd_value, [_left_vectors_rule], [_values_rule], [_right_vectors_rule])
-_full_svd = MultiOutput("svd", _full_svd_value, [_left_vectors_rule], [_values_rule], [_right_vectors_rule], [_left_rest_rule],
-                        [_right_rest_rule])
+_svd = svd_primitives(np.linalg.svd)
 
 
 @implements(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """Singular value decomposition a = U S Vᴴ; the values only where ``compute_uv`` is false."""
-    options = {"hermitian": True} if hermitian else {}
-    if not compute_uv:
-        return _svd(a, **options)[1]
-    if not full_matrices or a.shape[-1] == a.shape[-2]:
-        return SVDResult(*_svd(a, **options))
-    u, s, vh, u_rest, vh_rest = _full_svd(a, **options)
-    return SVDResult(concatenate([u, u_rest], -1), s, concatenate([vh, vh_rest], -2))
+    a, options = (as_hermitian(a), {"hermitian": True}) if hermitian else (a, {})
+    return SVDResult(*svd_by(_svd, a, full_matrices, **options)) if compute_uv else _svd[0](a, **options)[1]
 
 
 @implements(np.linalg.svdvals)
 def singular_values(x: Any, /) -> Any:
     """Singular values in descending order."""
-    return _svd(x)[1]
+    return _svd[0](x)[1]
 
 
 # ---- QR
@@ -215,7 +232,7 @@ def _qr_parts(shape: Shape, q: Array, r: Array) -> tuple[LinearOperator, LinearO
     return x, (c - conj_transposing(core, q.dtype) @ c) @ x
 
 
-def _q_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
+def q_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
     """dQ = Q Ω + (I − Q Qᴴ) dA₁ R₁⁻¹."""
     q, r = y[:2]
     x, turn = _qr_parts(shape, q, r)
@@ -225,7 +242,7 @@ def _q_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
     return LeftProduct(q, core) @ turn + (Identity(q.shape) - LeftProduct(q, core) @ LeftProduct(conj_transpose(q), q.shape)) @ x
 
 
-def _r_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
+def r_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
     """dR = Qᴴ dA − Ω R, upper triangular."""
     q, r = y[:2]
     _, turn = _qr_parts(shape, q, r)
@@ -233,7 +250,7 @@ def _r_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
     return Diagonal(upper, r.shape) @ (LeftProduct(conj_transpose(q), shape) - RightProduct(r, turn.out_shape) @ turn)
 
 
-def _q_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
+def q_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
     """dQ₂ = −Q (Q₂ᴴ dA₁ R₁⁻¹)ᴴ, where Q₂ completes Q."""
     q, r, rest = y
     if not rest.shape[-1]:
@@ -243,14 +260,28 @@ def _q_rest_rule(shape: Shape, y: tuple[Array, ...], _a: Any) -> LinearOperator:
     return -LeftProduct(q, turned.out_shape) @ turned @ across
 
 
-def _complete_qr_value(a: Array) -> tuple[Array, ...]:
-    q, r = np.linalg.qr(a, mode="complete")
-    k = min(a.shape[-2:])
-    return q[..., :k], r[..., :k, :], q[..., k:]
+def qr_primitives(reduced: Callable[..., Any], complete: Callable[..., Any]) -> tuple[MultiOutput, MultiOutput]:
+    """(Q, R) by a library's ``qr``; and (Q, R, Q₂), where Q₂ completes Q to a square matrix."""
+    def split(a: Array) -> tuple[Array, ...]:
+        q, r = complete(a)
+        k = min(a.shape[-2:])
+        return q[..., :k], r[..., :k, :], q[..., k:]
+
+    return MultiOutput("qr", reduced, [q_rule], [r_rule]), MultiOutput("qr", split, [q_rule], [r_rule], [q_rest_rule])
 
 
-_qr = MultiOutput("qr", np.linalg.qr, [_q_rule], [_r_rule])
-_complete_qr = MultiOutput("qr", _complete_qr_value, [_q_rule], [_r_rule], [_q_rest_rule])
+def qr_by(primitives: tuple[MultiOutput, MultiOutput], a: Any, complete: bool) -> tuple[Any, Any]:
+    """Q and R, where wanted with Q square."""
+    m, n = a.shape[-2:]
+    if not complete or m <= n:
+        q, r = primitives[0](a)
+        return q, r
+    q, r, rest = primitives[1](a)
+    zeros = namespace(r).zeros((*r.shape[:-2], m - n, n), dtype=r.dtype)
+    return concatenate([q, rest], -1), concatenate([r, zeros], -2)
+
+
+_qr = qr_primitives(np.linalg.qr, lambda a: np.linalg.qr(a, mode="complete"))
 
 
 @implements(np.linalg.qr)
@@ -258,13 +289,9 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     """a = Q R; ``mode`` is "reduced", "complete" or "r". The leading square block of R must not be singular."""
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr expected mode 'reduced', 'complete' or 'r' for traced arrays, got {mode!r}")
-    m, n = a.shape[-2:]
-    if mode != "complete" or m <= n:
-        q, r = _qr(a)
-        return r if mode == "r" else QRResult(q, r)
-    q, r, rest = _complete_qr(a)
-    zeros = namespace(r).zeros((*r.shape[:-2], m - n, n), dtype=r.dtype)
-    return QRResult(concatenate([q, rest], -1), concatenate([r, zeros], -2))
+    q, r = qr_by(_qr, a, mode == "complete")
+    return r if mode == "r" else QRResult(q, r)
 
 
-__all__ = ["cholesky", "eigh", "eigvalsh", "qr", "singular_values", "svd"]
+__all__ = ["as_hermitian", "cholesky", "eigh", "eigvalsh", "hermitian_values_rule", "hermitian_vectors_rule", "qr", "qr_by",
+           "qr_primitives", "singular_values", "svd", "svd_by", "svd_primitives"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from gpuad.differential import MultiOutput, Primitive, enter
 from gpuad.dispatch import implements
-from gpuad.primitives.decompositions import singular_values
+from gpuad.primitives.decompositions import as_hermitian, singular_values
 from gpuad.primitives.matrices import conj_transpose, conj_transposing, inner_product, transposing
 from gpuad.primitives.products import matmul
 from gpuad.primitives.shapes import arrays_of, broadcast_to, refuse_options, reshape
@@ -25,7 +26,7 @@ from linalg import (
     RightProduct,
     Zero,
 )
-from linalg.arrays import Array, Shape, namespace, solve_matrices
+from linalg.arrays import Array, Shape, namespace, size, solve_matrices
 from linalg.association import multiply_chain
 
 # ---- solve and inv
@@ -99,6 +100,31 @@ def _inv_rule(shape: Shape, y: Array, _a: Any) -> LinearOperator:
 inv = implements(np.linalg.inv)(Primitive("inv", np.linalg.inv, _inv_rule))
 
 
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    """x with tensordot(a, x, x.ndim) = b; ``axes`` of a are moved to its end first."""
+    a, b = arrays_of(a, b)
+    if axes is not None:
+        last = normalize_axis_tuple(axes, a.ndim)
+        a = np.transpose(a, (*[k for k in range(a.ndim) if k not in last], *last))
+    shape = a.shape[b.ndim:]
+    if a.size != size(shape) ** 2 or b.size != size(shape):
+        raise np.linalg.LinAlgError(f"tensorsolve expected prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim]) == b.size, got a of "
+                                    f"shape {a.shape} and b of shape {b.shape}")
+    return reshape(solve(reshape(a, (b.size, b.size)), reshape(b, (b.size,))), shape)
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    """The inverse of a for tensordot over its first ``ind`` axes."""
+    if ind <= 0:
+        raise ValueError(f"tensorinv expected a positive number of axes, got {ind}")
+    first, last = a.shape[:ind], a.shape[ind:]
+    if size(first) != size(last):
+        raise np.linalg.LinAlgError(f"tensorinv expected prod(a.shape[:{ind}]) == prod(a.shape[{ind}:]), got shape {a.shape}")
+    return reshape(inv(reshape(a, (size(first), size(last)))), last + first)
+
+
 # ---- determinants
 
 def _cofactors_of(a: Array) -> Array:
@@ -160,7 +186,7 @@ def slogdet(a: Any) -> Any:
 
 # ---- pseudoinverse and least squares
 
-def _pinv_rule(shape: Shape, y: Array, a: Array, **_options: Any) -> LinearOperator:
+def pinv_rule(shape: Shape, y: Array, a: Array, **_options: Any) -> LinearOperator:
     """dA⁺ = −A⁺ dA A⁺ + A⁺A⁺ᴴ dAᴴ (I − A A⁺) + (I − A⁺A) dAᴴ A⁺ᴴA⁺, at constant rank (Golub & Pereyra, 1973)."""
     yh = conj_transpose(y)
     turned = conj_transposing(shape, a.dtype)
@@ -179,7 +205,7 @@ def _pinv_value(a: Array, **options: Any) -> Array:
     return np.linalg.pinv(a, **options)
 
 
-_pinv = Primitive("pinv", _pinv_value, _pinv_rule)
+_pinv = Primitive("pinv", _pinv_value, pinv_rule)
 _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
 
 
@@ -187,22 +213,32 @@ _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NO_VALUE) -> Any:
     """The Moore–Penrose inverse. Its differential holds where the rank is constant around a."""
     options = {"rcond": rcond, "hermitian": hermitian or None, "rtol": None if rtol is _NO_VALUE else rtol}
-    return _pinv(a, **{k: v for k, v in options.items() if v is not None})
+    return _pinv(as_hermitian(a) if hermitian else a, **{k: v for k, v in options.items() if v is not None})
 
 
 @implements(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
-    """(x, residuals, rank, singular values) with x = A⁺ b, the shortest of the least-squares solutions."""
+    """(x, residuals, rank, singular values) with x = A⁺ b, the shortest of the least-squares solutions.
+
+    Singular values below ``rcond`` times the largest count as zero. The differential of x holds where the rank is constant
+    around a: where a lacks rank, for changes of a that keep it so.
+    """
     a, b = arrays_of(a, b)
-    if rcond is None:
-        rcond = float(np.finfo(np.result_type(a.dtype, b.dtype)).eps) * max(a.shape)
+    if rcond is None or rcond < 0:
+        rcond = float(np.finfo(np.result_type(a.dtype, b.dtype)).eps) * (max(a.shape) if rcond is None else 1)
+    x, residuals, rank, s = least_squares(a, b, rcond)
+    residuals = namespace(raw(x)).zeros((0,), dtype=s.dtype) if residuals is None else residuals
+    return x, (reshape(residuals, (1,)) if residuals.ndim == 0 else residuals), rank, s
+
+
+def least_squares(a: Any, b: Any, rcond: float) -> tuple[Any, Any, int, Any]:
+    """A⁺ b; the sums of the squared residuals, None where a lacks rank or has no more rows than columns; rank; singular values."""
     x = matmul(pinv(a, rcond), b)
     s = singular_values(a)
     largest = s.max() if s.size else 0
     rank = int((s > rcond * largest).sum())
     full = rank == a.shape[1] < a.shape[0]
-    residuals = np.sum(np.square(np.abs(b - matmul(a, x))), axis=0) if full else namespace(x).zeros((0,), dtype=s.dtype)
-    return x, (reshape(residuals, (1,)) if residuals.ndim == 0 else residuals), rank, s
+    return x, np.sum(np.square(np.abs(b - matmul(a, x))), axis=0) if full else None, rank, s
 
 
 # ---- powers and chains
@@ -246,4 +282,5 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     return reshape(product, (() if row else product.shape[:1]) + (() if column else product.shape[1:]))
 
 
-__all__ = ["cofactors", "det", "inv", "lstsq", "matrix_power", "multi_dot", "pinv", "slogdet", "solve"]
+__all__ = ["cofactors", "det", "inv", "least_squares", "lstsq", "matrix_power", "multi_dot", "pinv", "pinv_rule", "slogdet", "solve",
+           "tensorinv", "tensorsolve"]

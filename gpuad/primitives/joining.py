@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from gpuad.differential import Variadic, linear
+from gpuad.differential import Variadic
 from gpuad.dispatch import implements
 from gpuad.primitives.shapes import arrays_of, moveaxis, ravel, refuse_options, reshape, take
 from linalg import Scatter
-from linalg.arrays import Array, Shape, is_array, namespace
+from linalg.arrays import Array, Shape, to_host
 
 
 def _piece(position: int, in_shape: Shape, _y: Any, *_arrays: Any, axis: int, starts: Sequence[int], shape: Shape) -> Any:
@@ -87,20 +87,26 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Pieces along an axis, of lengths that may differ by one."""
     axis = normalize_axis_index(axis, ary.ndim)
     n = ary.shape[axis]
-    if isinstance(indices_or_sections, (int, np.integer)):
-        whole, extra = divmod(n, int(indices_or_sections))
-        sections = [whole + 1] * extra + [whole] * (int(indices_or_sections) - extra)
-        cuts = np.cumsum(sections)[:-1].tolist()
+    if np.ndim(indices_or_sections) == 0:
+        count = _sections(indices_or_sections)
+        whole, extra = divmod(n, count)
+        cuts = np.cumsum([whole + 1] * extra + [whole] * (count - extra))[:-1].tolist()
     else:
         cuts = list(indices_or_sections)
     lead = (slice(None),) * axis
     return [ary[(*lead, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, n], strict=True)]
 
 
+def _sections(count: Any) -> int:
+    if (n := int(count)) < 1:
+        raise ValueError(f"expected at least one section, or indices to cut at, got {count}")
+    return n
+
+
 @implements(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Pieces of equal length along an axis, or cut at given places."""
-    if isinstance(indices_or_sections, (int, np.integer)) and ary.shape[axis] % indices_or_sections:
+    if np.ndim(indices_or_sections) == 0 and ary.shape[axis] % _sections(indices_or_sections):
         raise ValueError(f"split: axis {axis} of shape {ary.shape} does not divide into {indices_or_sections} equal parts")
     return array_split(ary, indices_or_sections, axis)
 
@@ -114,6 +120,8 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 @implements(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Split along the first axis."""
+    if ary.ndim < 2:
+        raise ValueError(f"vsplit expected at least two axes, got shape {ary.shape}")
     return split(ary, indices_or_sections, 0)
 
 
@@ -192,29 +200,26 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if axis is None:
         arr, axis = ravel(arr), 0
     axis = normalize_axis_index(axis, arr.ndim)
-    n = arr.shape[axis]
-    places = np.insert(np.arange(n), obj, _new_places(n, obj, values, arr.ndim, axis))
-    lengths = list(arr.shape)
-    lengths[axis] = len(places) - n
-    if np.ndim(obj) == 0 and not isinstance(obj, slice):
-        values = moveaxis(reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape), 0, axis)
-    return take(concatenate([arr, np.broadcast_to(values, tuple(lengths))], axis), places, axis)
-
-
-def _new_places(n: int, obj: Any, values: Any, ndim: int, axis: int) -> Any:
-    """Where the inserted entries stand once they are joined to the n old ones."""
-    if np.ndim(obj) == 0 and not isinstance(obj, slice):
-        count = values.shape[0] if values.ndim == ndim else 1
+    n, shape = arr.shape[axis], list(arr.shape)
+    at = _places(obj, n)
+    if at.size == 1:
+        values = reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)
+        values = values if at.ndim else moveaxis(values, 0, axis)
+        shape[axis] = values.shape[axis]
     else:
-        count = len(range(*obj.indices(n))) if isinstance(obj, slice) else _count(obj)
-        if count == 1 and values.ndim == ndim:
-            count = values.shape[axis]
-    return np.arange(n, n + count)
+        values = reshape(values, values.shape[max(values.ndim - arr.ndim, 0):]) if 1 in values.shape[:1] else values
+        shape[axis] = at.size
+    values = np.broadcast_to(values, tuple(shape))
+    places = np.insert(np.arange(n), at, np.arange(n, n + shape[axis]))
+    return take(concatenate([arr, values], axis), places, axis)
 
 
-def _count(obj: Any) -> int:
-    obj = np.asarray(obj)
-    return int(obj.sum()) if obj.dtype == bool else obj.size
+def _places(obj: Any, n: int) -> Any:
+    """The indices along an axis of length n that a slice, a mask or a list names."""
+    at = np.arange(*obj.indices(n)) if isinstance(obj, slice) else np.asarray(to_host(obj))
+    if at.ndim > 1 or (at.dtype == bool and not at.ndim):
+        raise ValueError(f"insert expected an index, or a list of indices or mask along one axis, got {at.dtype} of shape {at.shape}")
+    return np.flatnonzero(at) if at.dtype == bool else at if at.size or isinstance(obj, np.ndarray) else at.astype(int)
 
 
 @implements(np.meshgrid)
@@ -240,43 +245,3 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     parts = {k: np.ravel(v).astype(dtype) for k, v in arrays.items()}
     parts["array"] = parts["array"][1:] - parts["array"][:-1]
     return concatenate(list(parts.values()))
-
-
-# ---- padding
-
-_host_pad: Any = np.pad
-_GATHERED = ("edge", "reflect", "symmetric", "wrap")
-
-
-@implements(np.pad)
-def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
-    """Entries added at both ends of every axis: constants, or copies of other entries (edge, reflect, symmetric, wrap)."""
-    widths = _pairs(pad_width, array.ndim)
-    if mode == "constant":
-        return _pad_constant(array, widths, options.pop("constant_values", 0), options)
-    if mode not in _GATHERED or options.get("reflect_type", "even") != "even":
-        raise TypeError(f"pad: mode {mode!r} with {options} has no differential in gpuad; use one of constant, "
-                        f"{', '.join(_GATHERED)} (reflect_type 'even')")
-    for axis, width in enumerate(widths):
-        if width != (0, 0):
-            array = take(array, _host_pad(np.arange(array.shape[axis]), width, mode, **options), axis)
-    return array
-
-
-def _pairs(widths: Any, ndim: int) -> list[tuple[Any, Any]]:
-    if isinstance(widths, dict):
-        by_axis = {normalize_axis_index(axis, ndim): width for axis, width in widths.items()}
-        return [tuple(np.broadcast_to(by_axis.get(i, 0), 2).tolist()) for i in range(ndim)]
-    return [tuple(pair) for pair in np.broadcast_to(widths, (ndim, 2)).tolist()]
-
-
-def _pad_constant(array: Any, widths: list[tuple[int, int]], values: Any, options: dict[str, Any]) -> Any:
-    if options:
-        raise ValueError(f"pad: mode 'constant' does not take the keyword arguments {sorted(options)}")
-    shape = tuple(a + n + b for (a, b), n in zip(widths, array.shape, strict=True))
-    inside = tuple(slice(a, a + n) for (a, _), n in zip(widths, array.shape, strict=True))
-    padded = linear(array, operator=Scatter(shape, inside))
-    if is_array(values) or np.any(values):
-        frame = namespace(array).zeros(array.shape, dtype=array.dtype)
-        padded = padded + np.pad(frame, widths, constant_values=values)
-    return padded

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from linalg import AxisSum, Conjugate, Diagonal, Identity, LinearOperator, Permute
-from linalg.arrays import Array, Shape
+from linalg.arrays import Array, Shape, namespace
 
 
 def conj_transpose(x: Array) -> Array:
@@ -33,6 +33,13 @@ def hermitian_part(shape: Shape, dtype: np.dtype) -> LinearOperator:
 def inner_product(weights: Array, shape: Shape) -> LinearOperator:
     """X ↦ Σ_ij W_ij X_ij, for each matrix of a stack."""
     return AxisSum(shape, (-2, -1)) @ Diagonal(weights, shape)
+
+
+def reciprocals_off_diagonal(x: Array) -> Array:
+    """1/X_ij off the diagonal, 0 on it."""
+    xp = namespace(x)
+    diagonal = xp.eye(x.shape[-1], dtype=bool)
+    return xp.where(diagonal, xp.zeros((), dtype=x.dtype), 1 / xp.where(diagonal, xp.ones((), dtype=x.dtype), x))
 
 
 def real_dtype(dtype: np.dtype) -> np.dtype:

@@ -110,4 +110,18 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any: 
     return _matrix(x, ord, (-2, -1), bool(keepdims))
 
 
-__all__ = ["matrix_norm", "norm", "vector_norm"]
+@implements(np.linalg.cond)
+def cond(x: Any, p: Any = None) -> Any:
+    """‖x‖ ‖x⁻¹‖ in the norm p, the ratio of the extreme singular values for None, 2 and −2. At a singular x it is infinite, and
+    its derivative infinite or NaN; for other p than these LinAlgError.
+    """
+    if 0 in x.shape:
+        raise np.linalg.LinAlgError(f"cond expected matrices that are not empty, got shape {x.shape}")
+    if p is None or p in (2, -2):
+        s = singular_values(x)
+        with np.errstate(all="ignore"):
+            return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return _matrix(x, p, (-2, -1), False) * _matrix(np.linalg.inv(x), p, (-2, -1), False)
+
+
+__all__ = ["cond", "matrix_norm", "norm", "vector_norm"]

@@ -120,8 +120,12 @@ def vdot(a: Any, b: Any) -> Any:
 
 @implements(np.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    """Σ āᵢ bᵢ along an axis."""
-    return np.sum(np.conjugate(x1) * x2, axis=axis)
+    """Σ āᵢ bᵢ along an axis of each, before the others are broadcast."""
+    if axis != -1:
+        x1, x2 = np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1)
+    if np.shape(x1)[-1:] != np.shape(x2)[-1:]:
+        raise ValueError(f"vecdot expected axes of equal length, got {np.shape(x1)} and {np.shape(x2)} along axis {axis}")
+    return np.sum(np.conjugate(x1) * x2, axis=-1)
 
 
 @implements(np.kron)

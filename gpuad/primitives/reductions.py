@@ -91,14 +91,16 @@ def _extreme_rule(_shape: Shape, y: Array, x: Array, axes: Shape, keepdims: bool
     return Product(total, Diagonal(attained * share, x.shape))
 
 
-def _extreme(name: str, pair: Any) -> Primitive:
+def _extreme(name: str, pair: Any, reduction: Any) -> Primitive:
     def evaluate(x: Array, axes: Shape, keepdims: bool, initial: Any = _NO_VALUE) -> Array:
-        y = getattr(x, name)(axis=axes, keepdims=keepdims)
+        y = reduction(x, axis=axes, keepdims=keepdims)
         return y if initial is _NO_VALUE else pair(y, initial)
     return Primitive(name, evaluate, _extreme_rule)
 
 
-_max, _min = _extreme("max", np.maximum), _extreme("min", np.minimum)
+_max = _extreme("max", np.maximum, lambda x, **options: x.max(**options))
+_min = _extreme("min", np.minimum, lambda x, **options: x.min(**options))
+_nanmax, _nanmin = _extreme("nanmax", np.fmax, np.nanmax), _extreme("nanmin", np.fmin, np.nanmin)
 
 
 @implements(np.max, np.amax)
@@ -113,6 +115,20 @@ def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initia
         where: Any = _NO_VALUE) -> Any:
     """The smallest entry over axes; entries that share the minimum share its derivative equally."""
     return _extreme_of(_min, np.minimum, np.inf, a, axis, out, keepdims, initial, where)
+
+
+@implements(np.nanmax)
+def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+           where: Any = _NO_VALUE) -> Any:
+    """The largest entry that is not NaN, as ``max``."""
+    return _extreme_of(_nanmax, np.fmax, -np.inf, a, axis, out, keepdims, initial, where)
+
+
+@implements(np.nanmin)
+def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+           where: Any = _NO_VALUE) -> Any:
+    """The smallest entry that is not NaN, as ``min``."""
+    return _extreme_of(_nanmin, np.fmin, np.inf, a, axis, out, keepdims, initial, where)
 
 
 def _extreme_of(primitive: Primitive, pair: Any, neutral: float, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any,
@@ -140,15 +156,20 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     """The product over axes, by halves: zeros among the factors need no special rule."""
     refuse_options("prod", out=out)
     a = _masked(a if dtype is None else astype(a, dtype), where, 1)
+    result = _by_halves(np.multiply, a, axis, keepdims, 1)
+    return result if initial is _NO_VALUE else result * initial
+
+
+def _by_halves(operation: Any, a: Any, axis: Any, keepdims: Any, identity: float) -> Any:
+    """The reduction by an associative and commutative ufunc, on halves: its partial derivatives are all that is needed."""
     axes = _axes(axis, a.ndim)
     kept = [i for i in range(-a.ndim, 0) if i not in axes]
     total = AxisSum(a.shape, axes, _kept(keepdims))
-    factors = reshape(np.transpose(a, (*axes, *kept)), (size(tuple(a.shape[i] for i in axes)), *[a.shape[i] for i in kept]))
-    while (n := factors.shape[0]) > 1:
-        half = factors[: n // 2] * factors[n // 2: n // 2 * 2]
-        factors = np.concatenate([half, factors[n // 2 * 2:]]) if n % 2 else half
-    result = reshape(factors[0], total.out_shape) if n else namespace(a).ones(total.out_shape, dtype=a.dtype)
-    return result if initial is _NO_VALUE else result * initial
+    parts = reshape(np.transpose(a, (*axes, *kept)), (size(tuple(a.shape[i] for i in axes)), *[a.shape[i] for i in kept]))
+    while (n := parts.shape[0]) > 1:
+        half = operation(parts[: n // 2], parts[n // 2: n // 2 * 2])
+        parts = np.concatenate([half, parts[n // 2 * 2:]]) if n % 2 else half
+    return reshape(parts[0], total.out_shape) if n else namespace(a).full(total.out_shape, identity, dtype=a.dtype)
 
 
 def _var_value(x: Array, axes: Shape, keepdims: bool, ddof: float) -> Array:
@@ -178,6 +199,8 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: floa
     ddof = ddof if correction is _NO_VALUE else correction
     a = a if dtype is None else astype(a, dtype)
     axes = _axes(axis, a.ndim)
+    if dtype is not None and a.dtype.kind == "c":  # NumPy gives a complex variance where it is told the dtype
+        return astype(var(a, axis, ddof=ddof, keepdims=keepdims, where=where, mean=mean), dtype)
     if mean is _NO_VALUE and _everywhere(where):
         return _var(a, axes=axes, keepdims=_kept(keepdims), ddof=ddof)
     center = np.mean(a, axes, keepdims=True, where=where) if mean is _NO_VALUE else mean
@@ -241,6 +264,13 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
     return np.take_along_axis(a, np.argpartition(raw(a), kth, axis=axis, **options), axis)
 
 
+def _halved(ufunc: Any, identity: float) -> Any:
+    def reduce(a: Any, axis: Any, keepdims: Any, initial: Any, where: Any) -> Any:
+        result = _by_halves(ufunc, _masked(a, where, identity), axis, keepdims, identity)
+        return result if initial is _NO_VALUE else ufunc(result, initial)
+    return reduce
+
+
 def _reduce(ufunc: str, function: Any) -> None:
     """Enter ``ufunc.reduce``, which goes over the first axis unless told otherwise."""
     def reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = _NO_VALUE,
@@ -252,7 +282,9 @@ def _reduce(ufunc: str, function: Any) -> None:
     METHODS[ufunc, "reduce"] = reduce
 
 
-for _ufunc, _function in (("add", sum), ("multiply", prod), ("maximum", max), ("minimum", min)):
+for _ufunc, _function in (("add", sum), ("multiply", prod), ("maximum", max), ("minimum", min), ("fmax", nanmax),
+                          ("fmin", nanmin), ("logaddexp", _halved(np.logaddexp, -np.inf)),
+                          ("logaddexp2", _halved(np.logaddexp2, -np.inf)), ("hypot", _halved(np.hypot, 0))):
     _reduce(_ufunc, _function)
 
 
@@ -262,4 +294,4 @@ def _accumulate(a: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> An
 
 METHODS["add", "accumulate"] = _accumulate
 
-__all__ = ["cumsum", "diff", "max", "mean", "min", "partition", "prod", "ptp", "sort", "std", "sum", "var"]
+__all__ = ["cumsum", "diff", "max", "mean", "min", "nanmax", "nanmin", "partition", "prod", "ptp", "sort", "std", "sum", "var"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from gpuad.traced import TracedArray
+
 MODULES = ("fft", "integrate", "linalg", "signal", "sparse", "special", "stats")
 
 
@@ -16,3 +18,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return list(MODULES)
+
+
+TracedArray.__scipy_namespace__ = lambda _self, name: import_module(f"gpuad.scipy.{name}")  # type: ignore[attr-defined]

@@ -3,9 +3,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuad.scipy.namespace import ScipyNamespace
-
-namespace = ScipyNamespace("special")
+from gpuad.primitives import (  # noqa: F401 (each enters its functions into the table)
+    special_bessel,
+    special_distributions,
+    special_elementary,
+    special_elliptic,
+    special_equations,
+    special_error,
+    special_gamma,
+    special_incomplete,
+    special_integrals,
+    special_polynomials,
+    special_softmax,
+)
+from gpuad.primitives.special import sc as namespace
 
 
 def __getattr__(name: str) -> Any:

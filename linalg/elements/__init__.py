@@ -1,17 +1,28 @@
 """The structured blocks, a file per family."""
 from linalg.elements.algebra import Inverse, Product, Sum, Transpose
+from linalg.elements.banded import Banded, TriangularProduct
+from linalg.elements.convolution import Convolution
 from linalg.elements.dense import Dense, Kronecker
 from linalg.elements.diagonal import Diagonal, Scaling, diagonal
+from linalg.elements.exponential import ExponentialDerivative
 from linalg.elements.field import Cast, Conjugate, ImaginaryPart, RealPart
-from linalg.elements.gather import CumulativeSum, Gather, Scatter
+from linalg.elements.flow import LinearFlow
+from linalg.elements.gather import CumulativeSum, Erase, Gather, Scatter
 from linalg.elements.identity import Identity, Zero
 from linalg.elements.matrix import Einsum, LeftProduct, RightProduct
+from linalg.elements.recurrence import Recurrence
+from linalg.elements.recursive import RecursiveFilter
+from linalg.elements.sampled import SampledProduct, SparseProduct
 from linalg.elements.shape import AxisSum, Broadcast, Permute, Reshape
 from linalg.elements.sparse import Sparse
+from linalg.elements.spectral import CosineTransform, Fourier, FromHalfFourier, HalfFourier
+from linalg.elements.sylvester import Sylvester
 from linalg.elements.tridiagonal import SymTridiagonal
 
 __all__ = [
-    "AxisSum", "Broadcast", "Cast", "Conjugate", "CumulativeSum", "Dense", "Diagonal", "Einsum", "Gather", "Identity",
-    "ImaginaryPart", "Inverse", "Kronecker", "LeftProduct", "Permute", "Product", "RealPart", "Reshape", "RightProduct",
-    "Scaling", "Scatter", "Sparse", "Sum", "SymTridiagonal", "Transpose", "Zero", "diagonal",
+    "AxisSum", "Banded", "Broadcast", "Cast", "Conjugate", "Convolution", "CosineTransform", "CumulativeSum", "Dense",
+    "Diagonal", "Einsum", "Erase", "ExponentialDerivative", "Fourier", "FromHalfFourier", "Gather", "HalfFourier", "Identity",
+    "ImaginaryPart", "Inverse", "Kronecker", "LeftProduct", "LinearFlow", "Permute", "Product", "RealPart", "Recurrence", "RecursiveFilter",
+    "Reshape", "RightProduct", "SampledProduct", "Scaling", "Scatter", "Sparse", "SparseProduct", "Sum", "Sylvester", "SymTridiagonal", "Transpose",
+    "TriangularProduct", "Zero", "diagonal",
 ]

@@ -26,6 +26,9 @@ STEERED: dict[str, str] = {
     "trim_zeros#0": "how much is trimmed", "trim_zeros#1": "how much is trimmed", "extract#0": "a mask among the arguments",
     **{f"lstsq {which}#0": "the shape of the residuals depends on the rank" for which in ("rcond", "of low rank", "with many solutions")},
     "lstsq#0": "the shape of the residuals depends on the rank", "lstsq#1": "the shape of the residuals depends on the rank",
+    **dict.fromkeys("""unique#0 unique#1 unique#2 unique_all#0 unique_counts#0 unique_inverse#0 unique_values#0 union1d#0
+        intersect1d#0 intersect1d#1 setdiff1d#0 setxor1d#0""".split(), "the number of results depends on values"),
+    "real_if_close#1": "whether the result is real depends on values",
 }
 """Tests, and entries of the catalogue, with programs that cannot be planned, and why: they must raise PlanError."""
 

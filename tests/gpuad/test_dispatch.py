@@ -14,7 +14,6 @@ import gpuad as ad
 from gpuad import NotDifferentiableError, primitives
 from gpuad.differential import Elementwise, MultiOutput, Primitive, Variadic
 from gpuad.dispatch import METHODS, TABLE
-from gpuad.operators import IN_PLACE
 from gpuad.primitives.constants import CONSTANTS
 from gpuad.traced import TracedArray
 from linalg import Identity, LinearOperator
@@ -34,15 +33,16 @@ def test_every_ufunc_method_is_in_the_catalogue() -> None:
 
 
 REFUSING = {
-    "__array__", "__float__", "__int__", "__complex__", "__index__", "item", "tolist", "__setitem__", "_refuse", "__hash__",
-    *IN_PLACE}
+    "__array__", "__float__", "__int__", "__complex__", "__index__", "item", "tolist", "_refuse", "__hash__"}
 PROTOCOL = {
+    "__scipy_namespace__",
     "__array_ufunc__", "__array_function__", "__array_namespace__", "__cupy_override_elementwise_kernel__", "_apply_linear",
-    "__init__", "__repr__", "__format__", "__bool__", "__deepcopy__"}
+    "__init__", "__repr__", "__format__", "__bool__", "__deepcopy__", "__copy__", "become",
+    *(f"__i{symbol}__" for symbol in "add sub mul truediv pow mod floordiv matmul".split())}
 CONSTANT_METHODS = {
     "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__invert__", "argmax", "argmin", "argsort", "any", "all",
     "nonzero", "searchsorted", "round", "__round__"}
-PLAIN = {"shape", "dtype", "ndim", "size", "itemsize", "nbytes", "device", "index", "program", "value"}
+PLAIN = {"shape", "dtype", "ndim", "size", "itemsize", "nbytes", "device", "index", "program", "value", "link", "views"}
 
 
 def test_every_method_of_a_traced_array_is_in_the_catalogue() -> None:
@@ -67,7 +67,8 @@ def _has(function: Any, xp: Any) -> bool:
 def _attribute(function: Any, root: Any) -> Callable[..., Any]:
     """The function of the same name in another namespace."""
     module = (getattr(function, "__module__", None) or "numpy").split(".")
-    return getattr(root.linalg if "linalg" in module else root, function.__name__)
+    part = next((name for name in ("linalg", "fft") if name in module), None)
+    return getattr(root if part is None else getattr(root, part), function.__name__)
 
 
 def _gradient(f: Callable[..., Any], entry: Case, xp: Any) -> list[Any]:
@@ -130,7 +131,7 @@ def test_operators_are_the_functions(name: str) -> None:
 def test_constant_functions_give_plain_arrays() -> None:
     seen = []
     def f(x: Any) -> Any:
-        seen.extend([x > 0, np.floor(x), np.argmax(x), np.isfinite(x), np.zeros_like(x), x.argsort(), np.shape(x), np.round(x, 1),
+        seen.extend([x > 0, np.floor(x), np.argmax(x), np.isfinite(x), x.argsort(), np.shape(x), np.round(x, 1),
                      np.searchsorted(np.arange(3.0), x), x == 1, ~(x > 0), np.linalg.matrix_rank(x[None]), np.bincount(x > 0),
                      np.histogram(x, 3)[0], np.signbit(x)])
         return np.sum(x * np.sign(x))
@@ -144,7 +145,7 @@ def test_constant_functions_give_plain_arrays() -> None:
 REFUSED: dict[str, Callable[[Any], Any]] = {
     "out of a ufunc": lambda x: np.add(x, 1, out=np.zeros(3)),
     "where of a ufunc": lambda x: np.exp(x, where=np.array([True, False, True])),
-    "dtype of a ufunc": lambda x: np.exp(x, dtype=np.float32),
+    "dtype of a ufunc": lambda x: np.exp(x, dtype=int), "casting of a ufunc": lambda x: np.exp(x, casting="no"),
     "out of sum": lambda x: np.sum(x, out=np.zeros(())),
     "out of take": lambda x: np.take(x, [0], out=np.zeros(1)),
     "out of dot": lambda x: np.dot(x, x, out=np.zeros(())),
@@ -156,8 +157,6 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "complex ends of ediff1d": lambda x: np.ediff1d(x, to_end=1j),
     "copy of nan_to_num": lambda x: np.nan_to_num(x, copy=False),
     "mask in take_along_axis": lambda x: np.take_along_axis(x, np.array([True, False, True]), 0),
-    "traced edges": lambda x: np.histogram(x, x),
-    "weighted histogram": lambda x: np.histogram(np.ones(3), weights=x),
     "dtype of einsum": lambda x: np.einsum("i,i", x, x, dtype=np.float32),
     "order of sort": lambda x: np.sort(x, order="f"),
     "device of astype": lambda x: x.astype(np.float32, device="gpu"),
@@ -177,7 +176,6 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "sizes in reshape": lambda x: x.reshape(2, -1),
     "two unknowns in reshape": lambda x: x.reshape(-1, -1),
     "traced index": lambda x: x[x],
-    "traced weights": lambda x: np.bincount([0, 1, 1], weights=x),
     "lengths in tensordot": lambda x: np.tensordot(x, np.ones((2, 2)), 1),
     "too many axes in tensordot": lambda x: np.tensordot(x, x, 2),
     "cross of planes": lambda x: np.cross(x[:2], x[:2]),
@@ -192,11 +190,11 @@ def test_what_cannot_be_honoured_is_refused(what: str) -> None:
         ad.vjp(REFUSED[what], np.array([1.0, 2.0, 3.0]))
 
 
-@pytest.mark.parametrize("f", [np.median, np.fft.fft, np.linalg.eigvals, np.unwrap, np.modf, np.nextafter, np.add.reduceat])
+@pytest.mark.parametrize("f", [np.packbits, np.gcd, np.arctan2.accumulate])
 def test_functions_without_a_differential_name_themselves(f: Any) -> None:
     name = f.__name__
     with pytest.raises(NotDifferentiableError, match=name):
-        ad.vjp(lambda x: f(x, 0) if name in ("nextafter", "reduceat") else f(x), np.eye(2))
+        ad.vjp(lambda x: f(x, 1.0) if name == "gcd" else f(x), np.eye(2))
 
 
 # ---- there are no reverse rules

@@ -5,8 +5,12 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 import linalg
+from linalg.pattern import SparsePattern
+from tests.linalg import matrix_catalogue as _matrix_catalogue  # noqa: F401  (enters its own cases)
+from tests.linalg import spectral_catalogue as _spectral_catalogue  # noqa: F401
 from tests.linalg.making import CASES, Case, Maker, block_diagonal, case, moving
 
 __all__ = ["CASES", "Case", "Maker"]
@@ -131,6 +135,47 @@ def sparse_shaped(a: Maker) -> Case:
     return Case(linalg.Sparse(a.put_sparse(m, "csc_matrix"), (2, 3), (6,)), m)
 
 
+def pattern(form: str, m: int, n: int) -> tuple[SparsePattern, np.ndarray]:
+    """A pattern with the diagonal in it, and the matrix whose entries are the numbers of its entries, from one on."""
+    rng = np.random.default_rng(m + n)
+    places = np.argwhere((rng.random((m, n)) < 0.3) | np.eye(m, n, dtype=bool))
+    if form == "coo":
+        places = rng.permutation(places)
+    ones = scipy.sparse.coo_array((np.arange(1.0, len(places) + 1), tuple(places.T)), (m, n)).asformat(form)
+    made = SparsePattern(form, ones.coords if form == "coo" else (ones.indices, ones.indptr), (m, n))
+    return made, made.matrix(np.arange(1.0, made.nnz + 1)).toarray()
+
+
+def with_entries(numbers: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """The full matrix with these entries."""
+    return np.concatenate([np.zeros(1, d.dtype), d])[numbers.astype(int)]
+
+
+def pattern_cases(form: str) -> None:
+    def product(a: Maker) -> Case:
+        made, numbers = pattern(form, 3, 4)
+        d = a.host(made.nnz)
+        return Case(linalg.SparseProduct(made, a.put(d), (2, 4)), np.kron(np.eye(2), with_entries(numbers, d)))
+
+    def solvable(a: Maker) -> Case:
+        made, numbers = pattern(form, 4, 4)
+        d = a.host(made.nnz)
+        d[made.rows == made.columns] += 6
+        return Case(linalg.Inverse(linalg.SparseProduct(made, a.put(d), (4,))), np.linalg.inv(with_entries(numbers, d)))
+
+    def sampled(a: Maker) -> Case:
+        made, numbers = pattern(form, 3, 4)
+        x = a.host(2, 1, 4)
+        units = [with_entries(numbers, unit) for unit in np.eye(made.nnz, dtype=a.dtype)]
+        return Case(linalg.SampledProduct(made, a.put(x)), np.stack([(x @ u.T).ravel() for u in units], axis=1))
+
+    CASES.update({f"sparse_product_{form}": product, f"sparse_product_inverse_{form}": solvable, f"sampled_product_{form}": sampled})
+
+
+for _form in ("csr", "csc", "coo"):
+    pattern_cases(_form)
+
+
 @case
 def sym_tridiagonal(a: Maker) -> Case:
     d, e = a.host(6) + 4, a.host(5)
@@ -214,6 +259,23 @@ for _i, _axis in [((4,), 0), ((2, 3), 0), ((2, 3), -1), ((2, 3, 2), 1), ((0, 2),
     moving(f"cumulative_sum_{_i}_{_axis}", lambda _, i=_i, a=_axis: linalg.CumulativeSum(i, a),
            lambda x, a=_axis: x.cumsum(a))
 
+
+def recurrence_case(shape: tuple[int, ...], axis: int, lengths: tuple[int, ...]) -> None:
+    def build(a: Maker) -> Case:
+        coefficients = a.host(*lengths)
+        coefficients.ravel()[::3] = 0
+        at = np.arange(int(np.prod(shape))).reshape(shape)
+        before, after = np.split(at, [-1], axis)[0].ravel(), np.split(at, [1], axis)[1].ravel()
+        system = np.eye(at.size, dtype=a.dtype)
+        system[after, before] = -np.broadcast_to(coefficients, np.split(at, [1], axis)[1].shape).ravel()
+        return Case(linalg.Recurrence(a.put(coefficients), shape, axis), np.linalg.inv(system))
+
+    CASES[f"recurrence_{shape}_{axis}"] = build
+
+
+for _i, _axis, _a in [((6,), 0, (5,)), ((2, 7), -1, (6,)), ((5, 2), 0, (4, 1)), ((2, 3, 2), 1, (2, 2, 2)), ((1,), 0, (0,)), ((2, 2), 1, (2, 1))]:
+    recurrence_case(_i, _axis, _a)
+
 INDICES: dict[str, tuple[tuple[int, ...], Any]] = {
     "integer": ((4, 3), 1),
     "negative": ((4, 3), (-1, -2)),
@@ -269,6 +331,44 @@ def scattered(x: np.ndarray, shape: tuple[int, ...], index: Any) -> np.ndarray:
 moving("scatter", lambda a: linalg.Scatter((4, 2), a.put(np.array([1, 1, 3]))), lambda x: scattered(x, (4, 2), [1, 1, 3]))
 moving("concatenation_piece", lambda _: linalg.Scatter((7, 2), slice(2, 5)), lambda x: np.pad(x, ((2, 2), (0, 0))))
 
+
+# ---- convolutions: the oracle is the sum over all pairs of entries
+
+def convolution_case(name: str, kernel: tuple[int, ...], in_shape: tuple[int, ...], start: tuple[int, ...],
+                     length: tuple[int, ...]) -> None:
+    def build(a: Maker) -> Case:
+        k = a.host(*kernel)
+        matrix = convolution_matrix(k, in_shape, start, length)
+        return Case(linalg.Convolution(a.put(k), in_shape, start, length), matrix)
+
+    CASES[f"convolution_{name}"] = build
+
+
+def convolution_matrix(k: np.ndarray, in_shape: tuple[int, ...], start: tuple[int, ...], length: tuple[int, ...]) -> np.ndarray:
+    n, batch = len(start), in_shape[: len(in_shape) - len(start)]
+    k = np.broadcast_to(k, batch + k.shape[k.ndim - n:])
+    matrix = np.zeros((*batch, *length, *in_shape), k.dtype)
+    for *b, i, j in product(*map(np.ndindex, [(m,) for m in batch]), np.ndindex(length), np.ndindex(k.shape[len(batch):])):
+        at = [p + s - q for p, s, q in zip(i, start, j, strict=True)]
+        if all(0 <= p < m for p, m in zip(at, in_shape[len(batch):], strict=True)):
+            lead = tuple(p for (p,) in b)
+            matrix[(*lead, *i, *lead, *at)] += k[lead + j]
+    return matrix.reshape(int(np.prod(batch + length)), int(np.prod(in_shape)))
+
+
+convolution_case("full", (3,), (5,), (0,), (7,))
+convolution_case("same", (4,), (5,), (1,), (5,))
+convolution_case("valid", (3,), (5,), (2,), (3,))
+convolution_case("valid_long", (7,), (4,), (3,), (4,))
+convolution_case("one_result", (5,), (5,), (4,), (1,))
+convolution_case("square", (2,), (4,), (0,), (4,))
+convolution_case("beyond", (2,), (4,), (-2,), (9,))
+convolution_case("batch", (2, 1, 3), (2, 2, 4), (1,), (4,))
+convolution_case("planes", (2, 3), (4, 3), (0, 1), (5, 3))
+convolution_case("planes_valid", (3, 2), (3, 4), (2, 1), (1, 3))
+convolution_case("planes_batch", (2, 2, 2), (2, 3, 3), (0, 1), (4, 2))
+convolution_case("nothing", (3,), (0,), (0,), (2,))
+convolution_case("no_axes", (2,), (3, 2), (), ())
 
 # ---- operators of operators
 
