@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gpuad.errors import LeakedTraceError
-from gpuad.program import Program, Row, Rows, new_row, own
+from gpuad.program import Program, Row, Rows, compact, new_row, own
 from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, raw
 from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, Scaling, diagonal
 from linalg.arrays import Array, is_cupy
@@ -75,7 +75,11 @@ class Primitive:
         saved = [None] * len(args)
         for position in kept:  # traced values are the program's own; constants may be changed by others later
             value = values[position]
-            saved[position] = value if parents[position] >= 0 else own(value)
+            if parents[position] < 0:
+                value = own(value)
+            elif type(value) is not np.ndarray or value.base is not None:
+                value = compact(value)
+            saved[position] = value
         index = next(program.numbers)
         rows[index] = new_row(Row, (self, parents, saved, kwargs, y if keep_y else None, out.shape, dtype))
         return TracedArray(out, program, index)

@@ -104,6 +104,18 @@ def is_tracing() -> bool:
     return _open.programs > 0 or is_borrowing()
 
 
+def compact(value: Any) -> Any:
+    """A value that is kept until the solve: a few entries of a much larger array are copied, so as not to keep all of that.
+
+    Loops that fill an array entry by entry replace it at each step: they would keep one whole array for each.
+    """
+    whole = getattr(value, "value", value)  # of a plan's array
+    base = getattr(whole, "base", None)
+    if type(whole) is TracedArray or not isinstance(base, np.ndarray) or base.size < 8 * whole.size:
+        return value
+    return +value if value.dtype.kind in "fc" else value
+
+
 def own(constant: Any) -> Any:
     """A constant that nobody else can change."""
     if type(constant) is float or type(constant) is int:

@@ -270,12 +270,21 @@ def scatter_add(x: Array, index: Any, shape: Shape) -> Array:
     out = xp.zeros(shape, dtype=x.dtype)
     if selects_once(index):
         out[index] = x
+    else:
+        add_at(out, index, x)
+    return out
+
+
+def add_at(out: Array, index: Any, x: Array) -> None:
+    """``out[index] += x``, where an entry that is named twice gets both."""
+    xp = namespace(out)
+    if selects_once(index):
+        out[index] += x
     elif is_cupy(out) and out.dtype.kind == "c":  # CuPy adds at places by atomic operations, which take real numbers
         xp.add.at(out.real, index, x.real)
         xp.add.at(out.imag, index, x.imag)
     else:
         xp.add.at(out, index, x)
-    return out
 
 
 def assigned(x: Array, v: Any, index: tuple[Any, ...]) -> Array:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, entry_dtype, is_array, namespace, size, sparse_module
+from linalg.arrays import Array, Shape, add_into, entry_dtype, is_array, namespace, size, sparse_module
 from linalg.checks import require_shape
 
 
@@ -37,6 +37,10 @@ class LinearOperator:
         raise NotImplementedError
 
     # ---- what a subclass may state better
+
+    def _add_transpose(self, total: Array, x: Array) -> Array:
+        """total + Aᵀ x, written over total where that can be: the caller owns it."""
+        return add_into(total, self._apply_transpose(x))
 
     @property
     def T(self) -> LinearOperator:

@@ -54,14 +54,13 @@ def back_substitute(rows: Sequence[Row], e: Sequence[Array | None], keep: int | 
         if i >= keep:
             y[i] = None
         for j, element in row(i):
-            term = element._apply_transpose(known)
             total = y[j]
             if total is None:
-                y[j] = term
+                y[j] = element._apply_transpose(known)
             elif owned[j]:
-                y[j] = add_into(total, term)
+                y[j] = element._add_transpose(total, known)
             else:
-                y[j] = total + term
+                y[j] = total + element._apply_transpose(known)
                 owned[j] = 1
     return y[:keep]
 

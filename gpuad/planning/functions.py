@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, scatter_add, selects_once
+from linalg.arrays import Array, Shape, assigned, scatter_add, selects_once
 
-__all__ = ["VIEWS", "broadcast", "call_where", "cast", "component", "convert", "getitem", "imaginary", "real", "reduce",
-           "reshape", "scatter_add", "scatter_into", "scatter_sum", "select", "transpose"]
+__all__ = ["VIEWS", "assign_into", "assigned", "broadcast", "call_where", "cast", "component", "convert", "getitem", "imaginary",
+           "real", "reduce", "reshape", "scatter_add", "scatter_into", "scatter_sum", "select", "transpose"]
 
 
 def reduce(x: Array, ufunc: Any, axes: Shape, keepdims: bool, out: Array | None = None) -> Array:
@@ -72,6 +72,13 @@ def scatter_into(x: Array, index: tuple[Any, ...], out: Array) -> None:
         out[index] = x
     else:
         np.add.at(out, index, x)
+
+
+def assign_into(x: Array, v: Any, index: tuple[Any, ...], out: Array) -> None:
+    """``assigned`` into an array that is already there, which may be x."""
+    if out is not x:
+        np.copyto(out, x)
+    out[index] = v
 
 
 def scatter_sum(start: Array | None, parts: tuple[Array, ...], indices: tuple[Any, ...], shape: Shape,

@@ -262,6 +262,8 @@ class Schedule:
             return [f"{name(np.copyto)}({out}.reshape({self._shape(row.args[0])}), {args[0]})"]
         if f is functions.scatter_add:
             return [f"{name(functions.scatter_into)}({args[0]}, {args[1]}, {out})"]
+        if f is functions.assigned:
+            return [f"{name(functions.assign_into)}({', '.join(args)}, {out})"]
         if f is np.concatenate:
             extra = {k: v for k, v in row.kwargs.items() if k != "axis"}
             return [f"{name(f)}({args[0]}, {self.argument(row.kwargs.get('axis', 0))}, {out}"

@@ -19,7 +19,8 @@ WITH_OUT = {np.einsum, np.cumsum, np.cumprod, np.round, np.around, np.argmax, np
             np.amax, np.amin, np.var, np.std, np.trace, np.clip, np.any, np.all, np.linalg.multi_dot}
 """NumPy's functions, beside ufuncs, that write into ``out=``."""
 
-OWN_OUT = {functions.reduce, functions.select, functions.cast, functions.scatter_add, functions.scatter_sum, np.concatenate}
+OWN_OUT = {functions.reduce, functions.select, functions.cast, functions.scatter_add, functions.scatter_sum, functions.assigned,
+           np.concatenate}
 """Functions that the schedule knows how to write into a buffer."""
 
 
@@ -208,10 +209,12 @@ def _only_reader(program: Program, s: Storage, j: int, i: int, together: list[in
 
 
 def overwritable(row: Row) -> list[int]:
-    """The variables that an elementwise row may write over, entry by entry, while it reads them.
+    """The variables that an elementwise row (or an assignment) may write over, entry by entry, while it reads them.
 
     ``select`` writes its last operand first, so it can write over that alone.
     """
+    if row.function is functions.assigned and type(row.args[0]) is Var and row.args[0] not in [*variables(row.args[1:])]:
+        return [row.args[0].index]  # the entries that are not written stay as they are
     if not is_elementwise(row):
         return []
     operands = [v.index for v in (row.args[2:] if row.function is functions.select else row.args) if type(v) is Var]

@@ -17,35 +17,47 @@ from gpuad.dispatch import METHODS, implements
 from gpuad.primitives.elementwise import astype, where
 from gpuad.primitives.shapes import arrays_of, broadcast_to, index_parts, reshape
 from gpuad.primitives.views import put_at
-from gpuad.traced import STAND_INS
+from gpuad.traced import STAND_INS, raw
 from linalg import Gather, Scatter
-from linalg.arrays import is_array, size
+from linalg.arrays import is_array, is_basic, size
 
 
 def assign(x: Any, v: Any, index: tuple[Any, ...]) -> Any:
     """An array like x, with v at x[index]: v is broadcast, and cast to the dtype of x."""
     v = v if is_array(v) or isinstance(v, (bool, int, float, complex)) else np.asarray(v)
+    shape = v.shape if is_array(v) else ()
     _require_dtype(x, v)
-    picked = Gather(x.shape, index).out_shape
-    lead = np.ndim(v) - len(picked)
-    if lead > 0 and set(v.shape[:lead]) == {1}:  # NumPy drops them
-        v = np.reshape(v, v.shape[lead:])
-    try:
-        fits = np.broadcast_shapes(np.shape(v), picked) == picked
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f"x[…] = v: expected v of a shape that broadcasts to {picked}, the shape of x[…], got {np.shape(v)}")
-    if len(index) == 1 and getattr(index[0], "dtype", np.dtype(int)).kind == "b" and np.ndim(v) == 0:  # of any number of entries
+    picked = _picked(x, index)
+    if shape != picked and shape:
+        lead = len(shape) - len(picked)
+        if lead > 0 and set(shape[:lead]) == {1}:  # NumPy drops them
+            v, shape = np.reshape(v, shape[lead:]), shape[lead:]
+        if not _broadcasts(shape, picked):
+            raise ValueError(f"x[…] = v: expected v of a shape that broadcasts to {picked}, the shape of x[…], got {shape}")
+    if len(index) == 1 and getattr(index[0], "dtype", np.dtype(int)).kind == "b" and shape == ():  # of any number of entries
         mask = np.reshape(index[0], index[0].shape + (1,) * (x.ndim - index[0].ndim))
         return where(mask, v if not is_array(v) else astype_like(v, x), x)
     return put_at(x, v, shape=x.shape, index=index)
 
 
+def _picked(x: Any, index: tuple[Any, ...]) -> tuple[int, ...]:
+    """The shape of x[index]."""
+    value = raw(x)
+    value = getattr(value, "value", value)  # of a plan's array
+    return value[index].shape if is_basic(index) else Gather(x.shape, index).out_shape
+
+
+def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, target) == target
+    except ValueError:
+        return False
+
+
 def _require_dtype(x: Any, v: Any) -> None:
-    if np.result_type(v).kind == "c" and x.dtype.kind != "c":
-        raise TypeError(f"expected real values to write into an array of dtype {x.dtype}, got {np.result_type(v)}; write their "
-                        "real part, or make the array complex")
+    if x.dtype.kind != "c" and (isinstance(v, complex) if not is_array(v) else v.dtype.kind == "c"):
+        raise TypeError(f"expected real values to write into an array of dtype {x.dtype}, got complex ones; write their real "
+                        "part, or make the array complex")
 
 
 def _write(x: Any, new: Any) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from linalg.arrays import (
     Array,
     Shape,
+    add_at,
     erased,
     is_basic,
     is_cupy,
@@ -86,6 +87,12 @@ class Gather(Selection):
         if is_traced(x):  # a traced array records the operator itself
             return x._apply_linear(operator.T)
         return operator._scatter(x)
+
+    def _add_transpose(self, total: Array, x: Array) -> Array:
+        if type(total) is np.ndarray and type(x) is np.ndarray and total.dtype == x.dtype and x.ndim == self._out_ndim:
+            add_at(total, self.index, x)
+            return total
+        return super()._add_transpose(total, x)
 
     def _scatter(self, x: Array) -> Array:
         return scatter_add(x, self.index, self.in_shape)

@@ -130,7 +130,8 @@ def test_borrowed_arrays_are_never_written_to() -> None:
 def test_later_contributions_are_added_in_place(substitute: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of n contributions to a zero unknown the first is borrowed, the second allocates, n − 2 are added in place."""
     in_place = []
-    monkeypatch.setattr("linalg.triangular.add_into", lambda total, term: in_place.append(term) or total + term)
+    for place in ("triangular", "operator"):
+        monkeypatch.setattr(f"linalg.{place}.add_into", lambda total, term: in_place.append(term) or total + term)
     n, element = 10, Diagonal(np.ones(3))
     if substitute is forward_substitute:
         rows = [[]] * n + [[(j, element) for j in range(n)]]
