@@ -2,9 +2,9 @@
 import numpy as np
 
 
-def make_data(n=30, seed=2):
+def make_data(n=40, seed=2):
     rng = np.random.default_rng(seed)
-    speed = 1 + 0.2 * np.cumsum(rng.standard_normal(n))
+    speed = 1 + 0.3 * np.cumsum(rng.standard_normal(n))
     return np.cumsum(speed) + 0.5 * rng.standard_normal(n)
 
 
@@ -38,7 +38,7 @@ def run_filter(log_noise, observed):
 def loss(log_noise):
     states, total = run_filter(log_noise, OBSERVED)
     roughness = np.sum(np.diff(states[:, 1]) ** 2)
-    return -total + 0.1 * roughness
+    return -total + 0.001 * roughness
 
 
 START = np.array([-2.0, -1.0])
