@@ -9,6 +9,7 @@ from gpuad.custom import primitive
 from gpuad.dual import Dual
 from gpuad.errors import ArrayConversionError, LeakedTraceError, NotDifferentiableError, PlanError
 from gpuad.optimize import least_squares, minimize
+from gpuad.per_example import per_example_grads, per_example_norms
 from gpuad.planning import plan
 from gpuad.testing import check_grads
 from gpuad.transforms import (
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "gnvp", "linearize", "elementwise_grad",
-    "stop_gradient", "checkpoint", "plan", "primitive", "check_grads", "minimize", "least_squares", "Dual", "numpy", "cupy", "scipy",
+    "per_example_grads", "per_example_norms", "stop_gradient", "checkpoint", "plan", "primitive", "check_grads", "minimize",
+    "least_squares", "Dual", "numpy", "cupy", "scipy",
     "ArrayConversionError", "LeakedTraceError", "NotDifferentiableError", "PlanError",
 ]

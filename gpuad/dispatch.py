@@ -93,7 +93,7 @@ def call_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str,
         raise refuse(name if method == "__call__" else f"{name}.{method}")
     if method == "__call__":
         return _with_options(name, ufunc, implementation, args, kwargs)
-    return call_function(name, implementation, args, kwargs)
+    return own(call_function(name, implementation, args, kwargs))
 
 
 def _with_options(name: str, ufunc: Any, implementation: Callable[..., Any], args: tuple[Any, ...],

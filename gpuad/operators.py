@@ -95,7 +95,7 @@ def _method(function: Any) -> Callable[..., Any]:
     return method
 
 
-METHODS = """sum mean prod max min var std cumsum ptp dot clip take repeat diagonal trace swapaxes squeeze
+METHODS = """sum mean prod max min var std cumsum cumprod ptp dot clip take argpartition repeat diagonal trace swapaxes squeeze
     ravel argmax argmin argsort any all nonzero searchsorted round""".split()
 
 for _name in METHODS:
@@ -113,6 +113,7 @@ _attributes: dict[str, Any] = {
     "T": property(lambda x: shapes.transpose(x)), "mT": property(shapes.matrix_transpose),
     "real": property(e.real, assignment.set_part("real")), "imag": property(e.imag, assignment.set_part("imag")),
     "conj": _conj, "conjugate": _conj,
+    "compress": lambda x, condition, axis=None, out=None: np.compress(condition, x, axis=axis, out=out),
 }
 for _name, _value in _attributes.items():
     setattr(TracedArray, _name, _value)

@@ -53,18 +53,25 @@ def lost() -> LeakedTraceError:
     return LeakedTraceError("an operation on what a function under ad.checkpoint made, or wrote to, without returning it")
 
 
-def renumbered(rows: dict[int, Row], outputs: Sequence[int | None], inputs: Sequence[int] = ()) -> tuple[list[Row],
-                                                                                                      list[int | None]]:
-    """Rows by number as a list of rows, after ``inputs`` that they may read too, and the outputs' places in it."""
+def renumbered(rows: dict[int, Row], outputs: Sequence[int | None],
+               inputs: Sequence[int] = ()) -> tuple[list[Row], list[int | None]]:
+    """Rows by number as a list of rows, after ``inputs`` that they may read too, and the outputs' places in it.
+
+    Rows that read what a checkpoint has folded away are left out. Raises LeakedTraceError where an output is one.
+    """
     order = sorted(rows)
     if not inputs and order[-1:] in ([], [len(order) - 1]):
         return [rows[i] for i in order], list(outputs)
-    place = {i: k for k, i in enumerate((*inputs, *order))} | {-1: -1}
-    try:
-        moved = [row._replace(parents=[place[j] for j in row.parents]) for row in map(rows.__getitem__, order)]
-        return moved, [None if i is None else place[i] for i in outputs]
-    except KeyError as error:
-        raise lost() from error
+    place = {-1: -1} | {j: k for k, j in enumerate(inputs)}
+    moved: list[Row] = []
+    for i in order:
+        parents = [place.get(j) for j in rows[i].parents]
+        if None not in parents:
+            place[i] = len(inputs) + len(moved)
+            moved.append(rows[i]._replace(parents=parents))  # type: ignore[arg-type]
+    if any(i is not None and i not in place for i in outputs):
+        raise lost()
+    return moved, [None if i is None else place[i] for i in outputs]
 
 
 class System:

@@ -54,7 +54,7 @@ def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[A
     if (direct := DIRECT.get(function)) is not None:
         return direct(*args, **kwargs)
     name = f"{function.__module__}.{function.__name__}"
-    if function in VALUE_SHAPED:
+    if function in VALUE_SHAPED and not (function in SHAPED_BY_FIRST and staged_in(args[:1]) is None):
         raise PlanError(f"{name}: the shape of its result depends on values, and a plan's shapes are fixed. {STEERING}")
     if function in (np.histogram, np.histogram_bin_edges) and isinstance(kwargs.get("bins", args[1:] and args[1]), str):
         raise PlanError(f"{name} with bins by a rule: their number depends on values. Give the number of bins. {STEERING}")
@@ -132,9 +132,11 @@ def _method_call(recorder: Recorder, ufunc: Any, method: str, args: tuple[Any, .
         return recorder.call(functions.reduce, args[0], ufunc, _axes(axis, args[0].ndim), bool(kwargs.get("keepdims", False)))
     if method == "at" and (ufunc.__name__, "at") in METHODS and type(args[0]) is StagedArray:
         return METHODS[ufunc.__name__, "at"](*args, **kwargs)
-    if method in ("at", "reduceat"):
-        raise PlanError(f"numpy.{ufunc.__name__}.{method} in a plan: it changes an array in place, or takes positions that steer "
-                        f"shapes. {STEERING}")
+    if method == "at":
+        raise PlanError(f"numpy.{ufunc.__name__}.at in a plan changes arrays of the plan only, by add or subtract: make the "
+                        f"array with numpy.zeros_like(x) or ad.numpy.zeros inside the planned function. {STEERING}")
+    if method == "reduceat" and staged_in(args[1:2]) is not None:
+        raise PlanError(f"numpy.{ufunc.__name__}.reduceat in a plan: positions that are computed there steer it. {STEERING}")
     return recorder.call(getattr(ufunc, method), *args, **kwargs)
 
 
@@ -195,6 +197,13 @@ def _concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any =
     return _recorder(list(arrays)).call(np.concatenate, tuple(arrays), axis=axis, **given)
 
 
+def _real_if_close(a: Any, tol: float = 100) -> Any:
+    del tol
+    if a.dtype.kind != "c":
+        return a
+    raise PlanError(f"numpy.real_if_close of complex numbers: the dtype of its result depends on values. Take x.real. {STEERING}")
+
+
 DIRECT: dict[Any, Callable[..., Any]] = {
     np.sum: _reduction(np.add, np.sum), np.prod: _reduction(np.multiply, np.prod), np.mean: _mean,
     np.max: _reduction(np.maximum, np.max), np.min: _reduction(np.minimum, np.min),
@@ -202,7 +211,7 @@ DIRECT: dict[Any, Callable[..., Any]] = {
     np.where: _where, np.reshape: _reshape, np.transpose: _transpose, np.broadcast_to: _broadcast,
     np.concatenate: _concatenate, np.copy: lambda a, *_args, **_kwargs: a.as_array().copy(),
     np.astype: lambda x, dtype, **options: x.astype(dtype, **options),
-    np.real: lambda val: val.real, np.imag: lambda val: val.imag,
+    np.real_if_close: _real_if_close, np.real: lambda val: val.real, np.imag: lambda val: val.imag,
 }
 DIRECT[np.amax], DIRECT[np.amin] = DIRECT[np.max], DIRECT[np.min]
 
@@ -247,6 +256,9 @@ VALUE_SHAPED = {getattr(np, name) for name in """argwhere nonzero flatnonzero un
     unique_values union1d intersect1d setdiff1d setxor1d extract compress trim_zeros bincount""".split() if hasattr(np, name)}
 VALUE_SHAPED.add(np.linalg.lstsq)
 """Functions whose result's shape depends on values."""
+
+SHAPED_BY_FIRST = {np.bincount, np.compress, np.extract}
+"""Those of them whose first argument decides that shape: plain numbers, or a plain condition."""
 
 KNOWN = {getattr(np, name) for name in """shape ndim size result_type can_cast common_type min_scalar_type iscomplexobj isrealobj
     may_share_memory shares_memory array_repr array_str array2string""".split()}

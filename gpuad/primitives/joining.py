@@ -218,7 +218,8 @@ def _places(obj: Any, n: int) -> Any:
     """The indices along an axis of length n that a slice, a mask or a list names."""
     at = np.arange(*obj.indices(n)) if isinstance(obj, slice) else np.asarray(to_host(obj))
     if at.ndim > 1 or (at.dtype == bool and not at.ndim):
-        raise ValueError(f"insert expected an index, or a list of indices or mask along one axis, got {at.dtype} of shape {at.shape}")
+        raise ValueError("insert expected an index, or a list of indices or a mask along one axis, got "
+                         f"{at.dtype} of shape {at.shape}")
     return np.flatnonzero(at) if at.dtype == bool else at if at.size or isinstance(obj, np.ndarray) else at.astype(int)
 
 

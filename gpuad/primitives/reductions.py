@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from gpuad.aliasing import own
 from gpuad.differential import Primitive, linear
 from gpuad.dispatch import METHODS, implements
 from gpuad.primitives.elementwise import astype, divide, real, sqrt, square, where
@@ -277,7 +278,7 @@ def _reduce(ufunc: str, function: Any) -> None:
                where: Any = _NO_VALUE) -> Any:
         refuse_options(f"{ufunc}.reduce", out=out)
         a = a if dtype is None else astype(a, dtype)
-        return function(a, axis, keepdims=keepdims, initial=_NO_VALUE if initial is None else initial, where=where)
+        return own(function(a, axis, keepdims=keepdims, initial=_NO_VALUE if initial is None else initial, where=where))
 
     METHODS[ufunc, "reduce"] = reduce
 

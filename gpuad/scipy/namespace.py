@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import optree
 
 from gpuad.dispatch import TABLE
 from gpuad.namespace import TraceableUfunc, traceable
+from gpuad.traced import stand_in
 from linalg.arrays import is_cupy, scipy_module
 
 
@@ -25,8 +27,8 @@ class ScipyNamespace:
         if not callable(attribute) or isinstance(attribute, type):
             return attribute
         where = _where_the_arrays_lie(self._name, name, attribute)
-        found: Any = (TraceableUfunc(where, attribute) if isinstance(attribute, np.ufunc)
-                      else traceable(where, TABLE.get(attribute), f"gpuad.scipy.{self._name}.{name}", key=attribute))
+        found: Any = (TraceableUfunc(where, attribute) if isinstance(attribute, np.ufunc) else _without_overwriting(
+            attribute, traceable(where, TABLE.get(attribute), f"gpuad.scipy.{self._name}.{name}", key=attribute)))
         setattr(self, name, found)
         return found
 
@@ -35,6 +37,29 @@ class ScipyNamespace:
 
     def __repr__(self) -> str:
         return f"<namespace gpuad.scipy.{self._name}>"
+
+
+def _without_overwriting(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """The call, which leaves out ``overwrite_x=True`` and its like where an argument stands in for an array: a plan reads it
+    again, and so may a derivative.
+    """
+    try:
+        described = signature(function)
+    except (TypeError, ValueError):
+        return call
+    options = [p for p in described.parameters if p.startswith("overwrite_")]
+    if not options:
+        return call
+
+    @wraps(function)
+    def careful(*args: Any, **kwargs: Any) -> Any:
+        if stand_in((args, kwargs)) is None:
+            return call(*args, **kwargs)
+        bound = described.bind(*args, **kwargs)
+        bound.arguments.update(dict.fromkeys(bound.arguments.keys() & options, False))
+        return call(*bound.args, **bound.kwargs)
+
+    return careful
 
 
 def _where_the_arrays_lie(module: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:

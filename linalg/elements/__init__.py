@@ -17,12 +17,13 @@ from linalg.elements.shape import AxisSum, Broadcast, Permute, Reshape
 from linalg.elements.sparse import Sparse
 from linalg.elements.spectral import CosineTransform, Fourier, FromHalfFourier, HalfFourier
 from linalg.elements.sylvester import Sylvester
+from linalg.elements.toeplitz import Toeplitz
 from linalg.elements.tridiagonal import SymTridiagonal
 
 __all__ = [
     "AxisSum", "Banded", "Broadcast", "Cast", "Conjugate", "Convolution", "CosineTransform", "CumulativeSum", "Dense",
     "Diagonal", "Einsum", "Erase", "ExponentialDerivative", "Fourier", "FromHalfFourier", "Gather", "HalfFourier", "Identity",
-    "ImaginaryPart", "Inverse", "Kronecker", "LeftProduct", "LinearFlow", "Permute", "Product", "RealPart", "Recurrence", "RecursiveFilter",
-    "Reshape", "RightProduct", "SampledProduct", "Scaling", "Scatter", "Sparse", "SparseProduct", "Sum", "Sylvester", "SymTridiagonal", "Transpose",
-    "TriangularProduct", "Zero", "diagonal",
+    "ImaginaryPart", "Inverse", "Kronecker", "LeftProduct", "LinearFlow", "Permute", "Product", "RealPart", "Recurrence",
+    "RecursiveFilter", "Reshape", "RightProduct", "SampledProduct", "Scaling", "Scatter", "Sparse", "SparseProduct", "Sum",
+    "Sylvester", "SymTridiagonal", "Toeplitz", "Transpose", "TriangularProduct", "Zero", "diagonal",
 ]

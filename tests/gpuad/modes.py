@@ -25,6 +25,8 @@ STEERED: dict[str, str] = {
     **{f"piecewise#{k}": "a function gets the entries of its piece" for k in (2, 3, 4)},
     "trim_zeros#0": "how much is trimmed", "trim_zeros#1": "how much is trimmed", "extract#0": "a mask among the arguments",
     **{f"lstsq {which}#0": "the shape of the residuals depends on the rank" for which in ("rcond", "of low rank", "with many solutions")},
+    **{f"scipy.linalg lstsq#{k}": "the rank is a number of Python's" for k in range(3)},
+    "scipy.linalg eigvalsh by value#0": "the number of eigenvalues between two values depends on values",
     "lstsq#0": "the shape of the residuals depends on the rank", "lstsq#1": "the shape of the residuals depends on the rank",
     **dict.fromkeys("""unique#0 unique#1 unique#2 unique_all#0 unique_counts#0 unique_inverse#0 unique_values#0 union1d#0
         intersect1d#0 intersect1d#1 setdiff1d#0 setxor1d#0""".split(), "the number of results depends on values"),
@@ -35,6 +37,7 @@ STEERED: dict[str, str] = {
 EAGER: dict[str, str] = {
     "test_one_solve_for_a_gradient": "counts solves",
     "test_one_linearised_system": "counts solves",
+    "test_one_solve_for_all_examples": "counts solves",
     "test_linearize_once_solve_often": "counts solves",
     "test_leading_axes_are_right_hand_sides": "counts solves",
     "test_jacobian_is_one_solve": "counts solves",
@@ -88,6 +91,12 @@ class Planned(threading.local):
 
     def gnvp(self, f: Any, primals: Any, tangents: Any, loss: Any = None) -> Any:
         return self.both(lambda p, t: gpuad.gnvp(f, p, t, loss))(primals, tangents)
+
+    def per_example_grads(self, f: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.both(gpuad.per_example_grads(f, *args, **kwargs))
+
+    def per_example_norms(self, f: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.both(gpuad.per_example_norms(f, *args, **kwargs))
 
     def jvp(self, f: Any, primals: Any, tangents: Any) -> Any:
         return self.both(lambda p, t: gpuad.jvp(f, p, t))(primals, tangents)

@@ -169,7 +169,8 @@ def pattern_cases(form: str) -> None:
         units = [with_entries(numbers, unit) for unit in np.eye(made.nnz, dtype=a.dtype)]
         return Case(linalg.SampledProduct(made, a.put(x)), np.stack([(x @ u.T).ravel() for u in units], axis=1))
 
-    CASES.update({f"sparse_product_{form}": product, f"sparse_product_inverse_{form}": solvable, f"sampled_product_{form}": sampled})
+    CASES.update({f"sparse_product_{form}": product, f"sparse_product_inverse_{form}": solvable})
+    CASES[f"sampled_product_{form}"] = sampled
 
 
 for _form in ("csr", "csc", "coo"):
@@ -273,7 +274,8 @@ def recurrence_case(shape: tuple[int, ...], axis: int, lengths: tuple[int, ...])
     CASES[f"recurrence_{shape}_{axis}"] = build
 
 
-for _i, _axis, _a in [((6,), 0, (5,)), ((2, 7), -1, (6,)), ((5, 2), 0, (4, 1)), ((2, 3, 2), 1, (2, 2, 2)), ((1,), 0, (0,)), ((2, 2), 1, (2, 1))]:
+for _i, _axis, _a in [((6,), 0, (5,)), ((2, 7), -1, (6,)), ((5, 2), 0, (4, 1)), ((2, 3, 2), 1, (2, 2, 2)), ((1,), 0, (0,)),
+                      ((2, 2), 1, (2, 1))]:
     recurrence_case(_i, _axis, _a)
 
 INDICES: dict[str, tuple[tuple[int, ...], Any]] = {

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 TABLE = Path(__file__).with_name("cupy.json")
-MODULES = ("cupy", "cupy.linalg", "cupy.fft", "cupyx.scipy.special")
+MODULES = ("cupy", "cupy.linalg", "cupy.fft", "cupyx.scipy.fft", "cupyx.scipy.special")
 
 
 def parameters(function: Any) -> list[list[Any]] | None:

@@ -8,10 +8,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import scipy.fft
 import scipy.linalg
+import scipy.signal
 
 from tests.standin import decompositions, sparse
-from tests.standin.array import SYNCHRONISATIONS, ndarray
+from tests.standin.array import SYNCHRONISATIONS, ndarray, plain, put
 from tests.standin.functions import module_function
 from tests.standin.table import MODULES, TABLE
 from tests.standin.ufunc import gufunc, ufunc
@@ -135,6 +137,9 @@ def modules() -> dict[str, ModuleType]:
               "cupyx.scipy.sparse.linalg": solvers, "cupy_backends": ModuleType("cupy_backends"),
               "cupy_backends.cuda": ModuleType("cupy_backends.cuda"),
               "cupy_backends.cuda.libs": ModuleType("cupy_backends.cuda.libs"), "cupy_backends.cuda.libs.cusparse": cusparse()}
+    filters = ModuleType("cupyx.scipy.signal")  # which does not say what it has where there are no CUDA libraries
+    filters.lfilter = lambda b, a, x, axis=-1: put(scipy.signal.lfilter(*map(plain, (b, a, x)), axis))  # type: ignore[attr-defined]
+    found |= {"cupyx.scipy.fft": filled("cupyx.scipy.fft", scipy.fft), "cupyx.scipy.signal": filters}
     for name, module in found.items():
         parent, _, last = name.rpartition(".")
         if parent in found:

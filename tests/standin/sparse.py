@@ -89,6 +89,8 @@ class spmatrix:
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, ndarray) and other.ndim > 2:
             raise ValueError("could not interpret dimensions")
+        if not isinstance(other, (ndarray, spmatrix, np.ndarray)) and not np.isscalar(other) and not scipy.sparse.issparse(other):
+            return NotImplemented
         return wrapped(self._host @ same(other))
 
 

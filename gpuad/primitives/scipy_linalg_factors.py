@@ -1,0 +1,270 @@
+"""Factorisations of scipy.linalg: Cholesky, LU, QR, RQ, singular values, polar. Every function takes stacks of matrices.
+
+The conventions are those of ``gpuad.primitives.decompositions``. Permutations, by which LU and QR choose pivots, are constant.
+What a factor does not read of its argument, and the rest of an array that holds two factors, is as in SciPy. Singular matrices
+have no differentiable LU or polar decomposition, matrices whose leading columns lack rank no differentiable QR: LinAlgError.
+"""
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from gpuad.differential import MultiOutput, Primitive
+from gpuad.dispatch import implements
+from gpuad.primitives.decompositions import cholesky as numpy_cholesky
+from gpuad.primitives.decompositions import qr_by, qr_primitives, svd_by, svd_primitives
+from gpuad.primitives.matrices import conj_transpose, conj_transposing
+from gpuad.primitives.scipy_linalg_systems import solve_triangular
+from gpuad.primitives.shapes import arrays_of
+from gpuad.traced import TracedArray, raw
+from linalg import Diagonal, Identity, Inverse, LeftProduct, LinearOperator, RightProduct, Sylvester, TriangularProduct
+from linalg.arrays import Array, Shape, is_cupy, namespace, scipy_module, to_host
+from linalg.scipy import call_scipy, opaque
+
+# ---- Cholesky
+
+@implements(scipy.linalg.cholesky)
+def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+    """Upper triangular U with a = Uᴴ U, or lower triangular L with a = L Lᴴ."""
+    return numpy_cholesky(a, upper=not lower)
+
+
+@implements(scipy.linalg.cho_factor)
+def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, bool]:  # noqa: ARG001
+    """The Cholesky factor in one triangle, what a has in the other; and which triangle it is."""
+    n, xp = a.shape[-1], namespace(raw(a))
+    mask = xp.tri(n, dtype=bool) if lower else xp.tri(n, dtype=bool).T
+    return np.where(mask, cholesky(a, lower), a), lower
+
+
+# ---- LU
+
+def _packed_rule(shape: Shape, y: Array, _a: Any, _lu: Any) -> LinearOperator:
+    """dL = L tril(F, −1) and dU = triu(F) U with F = L⁻¹ dA U⁻¹, where L and U are completed to square matrices by 1."""
+    xp, (m, n), k = namespace(y), shape[-2:], min(shape[-2:])
+    left, right = xp.tril(y, -1), xp.triu(y)
+    if m > n:
+        left = xp.concatenate([left, xp.zeros((*shape[:-1], m - k), dtype=y.dtype)], -1)
+    else:
+        left = left[..., :k]
+    right = right[..., :k, :]
+    if n > m:
+        right = xp.concatenate([right, xp.zeros((*shape[:-2], n - k, n), dtype=y.dtype)], -2)
+    left, right = left + xp.eye(m, dtype=y.dtype), right + xp.diag(xp.arange(n) >= k).astype(y.dtype)
+    strict = xp.tri(m, n, -1, dtype=bool)
+    f = Inverse(TriangularProduct(left, shape, True)) @ Inverse(RightProduct(right, shape))
+    return (LeftProduct(left, shape) @ Diagonal(strict, shape) + RightProduct(right, shape) @ Diagonal(~strict, shape)) @ f
+
+
+_packed = Primitive("lu", lambda _a, lu: lu, _packed_rule, None)
+
+
+def _factored(a: Array) -> tuple[Array, Array, Array]:
+    """L and U in one array, LAPACK's pivots, and rows such that a[rows] = L U."""
+    if type(a) is not TracedArray:
+        return opaque(_pivoted)(a)
+    lu, pivots, rows = _factored(a.value)
+    return _packed(take_rows(a, rows), lu), pivots, rows
+
+
+def _pivoted(a: Array) -> tuple[Array, Array, Array]:
+    lu, pivots = scipy_module("linalg", a).lu_factor(a, check_finite=False)
+    return lu, pivots, permutation(pivots, a.shape[-2])
+
+
+def permutation(pivots: Array, m: int) -> Array:
+    """The order of the rows that LAPACK's pivots, exchanges with later rows, lead to."""
+    swaps = to_host(pivots)
+    rows = np.broadcast_to(np.arange(m), (*swaps.shape[:-1], m)).copy()
+    for i in range(swaps.shape[-1]):
+        j = swaps[..., i, None]
+        other = np.take_along_axis(rows, j, -1)
+        np.put_along_axis(rows, j, rows[..., i, None], -1)
+        rows[..., i] = other[..., 0]
+    return namespace(pivots).asarray(rows) if is_cupy(pivots) else rows
+
+
+def take_rows(a: Any, rows: Any) -> Any:
+    """a[rows], for each matrix of a stack."""
+    if rows.ndim == 1:
+        return np.take(a, rows, -2)
+    a = np.broadcast_to(a, (*np.broadcast_shapes(a.shape[:-2], rows.shape[:-1]), *a.shape[-2:]))
+    return np.take_along_axis(a, np.expand_dims(rows, -1), -2)
+
+
+def _unpacked(lu: Any) -> tuple[Any, Any]:
+    k, (m, _) = min(lu.shape[-2:]), lu.shape[-2:]
+    lower = np.tril(lu, -1)[..., :k] + namespace(raw(lu)).eye(m, k, dtype=lu.dtype)
+    return lower, np.triu(lu)[..., :k, :]
+
+
+@implements(scipy.linalg.lu_factor)
+def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, Any]:  # noqa: ARG001
+    """L below the diagonal and U above, in one array; and the pivots."""
+    return _factored(a)[:2]
+
+
+@implements(scipy.linalg.lu)
+def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite: bool = True,  # noqa: ARG001
+       p_indices: bool = False) -> tuple[Any, ...]:
+    """(P, L, U) with a = P L U, or (P L, U); P is a matrix, or ``p_indices`` the rows p with a = L[p] U."""
+    packed, _, rows = _factored(a)
+    lower, upper = _unpacked(packed)
+    places = np.argsort(rows, axis=-1).astype(np.int32)
+    if permute_l:
+        return take_rows(lower, places), upper
+    if p_indices:
+        return places, lower, upper
+    one = namespace(raw(a)).arange(a.shape[-2])
+    return (np.expand_dims(places, -1) == one).astype(a.real.dtype), lower, upper
+
+
+@implements(scipy.linalg.lu_solve)
+def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+    """x with a x = b for the factors that ``lu_factor`` gives of a; aᵀ x = b for ``trans`` 1, aᴴ x = b for 2."""
+    packed, pivots = lu_and_piv
+    packed, b = arrays_of(packed, b)
+    rows = opaque(permutation)(raw(pivots), packed.shape[-1])
+    columns = np.expand_dims(b, -1) if b.ndim == 1 else b
+    if trans == 0:
+        half = solve_triangular(packed, take_rows(columns, rows), lower=True, unit_diagonal=True)
+        x = solve_triangular(packed, half)
+    else:
+        half = solve_triangular(packed, columns, trans)
+        x = take_rows(solve_triangular(packed, half, trans, lower=True, unit_diagonal=True), np.argsort(rows, axis=-1))
+    return x[..., 0] if b.ndim == 1 else x
+
+
+# ---- QR and RQ
+
+_qr = qr_primitives(partial(call_scipy, "linalg.qr", mode="economic"), partial(call_scipy, "linalg.qr", mode="full"))
+
+
+@implements(scipy.linalg.qr)
+def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False,  # noqa: ARG001
+       check_finite: bool = True) -> Any:  # noqa: ARG001
+    """(Q, R) with a = Q R, or with a[:, p] = Q R and p in the third place; (R,) where ``mode`` is "r"."""
+    if mode not in ("full", "qr", "r", "economic"):
+        raise ValueError(f"qr expected mode 'full', 'economic' or 'r' for traced arrays, got {mode!r}")
+    pivots = ()
+    if pivoting:
+        pivots = (call_scipy("linalg.qr", raw(a), mode="r", pivoting=True)[1],)
+        a = np.swapaxes(take_rows(np.swapaxes(a, -1, -2), pivots[0]), -1, -2)
+    q, r = qr_by(_qr, a, mode != "economic")
+    if mode != "r":
+        return q, r, *pivots
+    return (r, *pivots) if pivoting or a.ndim == 2 else r  # a stack's, alone, as SciPy has it
+
+
+@implements(scipy.linalg.rq)
+def rq(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", check_finite: bool = True) -> Any:  # noqa: ARG001
+    """(R, Q) with a = R Q: the QR decomposition of aᴴ with all rows and columns, those of the factors too, in the opposite order."""
+    if mode not in ("full", "r", "economic"):
+        raise ValueError(f"rq expected mode 'full', 'economic' or 'r', got {mode!r}")
+    q, r = qr_by(_qr, np.flip(conj_transpose(a), (-2, -1)), mode != "economic")
+    r, q = np.flip(conj_transpose(r), (-2, -1)), np.flip(conj_transpose(q), (-2, -1))
+    return r if mode == "r" else (r, q)
+
+
+# ---- singular values
+
+_svd = svd_primitives(partial(call_scipy, "linalg.svd"))
+
+
+@implements(scipy.linalg.svd)
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False,  # noqa: ARG001
+        check_finite: bool = True, lapack_driver: str = "gesdd") -> Any:  # noqa: ARG001
+    """(U, s, Vᴴ) with a = U S Vᴴ; the singular values only where ``compute_uv`` is false."""
+    if not compute_uv:
+        return _svd[0](a, lapack_driver=lapack_driver)[1]
+    return svd_by(_svd, a, full_matrices, lapack_driver=lapack_driver)
+
+
+@implements(scipy.linalg.svdvals)
+def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+    """Singular values in descending order."""
+    return _svd[0](a)[1]
+
+
+def _null_rule(_shape: Shape, y: Array, a: Array, rcond: Any = None) -> LinearOperator:
+    """dN = −A⁺ dA N, at constant rank: the basis turns as little as possible."""
+    rcond = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if rcond is None else rcond
+    return -(LeftProduct(namespace(a).linalg.pinv(a, rcond), (*a.shape[:-1], y.shape[-1])) @ RightProduct(y, a.shape))
+
+
+_null_space = Primitive("null_space", partial(call_scipy, "linalg.null_space"), _null_rule)
+
+
+@implements(scipy.linalg.null_space)
+def null_space(A: Any, rcond: Any = None, *, overwrite_a: bool = False, check_finite: bool = True,  # noqa: ARG001
+               lapack_driver: str = "gesdd") -> Any:  # noqa: ARG001
+    """An orthonormal basis N of the null space. It is one of many: functions of N Nᴴ have the right derivative, no others have one."""
+    return _null_space(A) if rcond is None else _null_space(A, rcond=rcond)
+
+
+@implements(scipy.linalg.orth)
+def orth(A: Any, rcond: Any = None) -> Any:
+    """An orthonormal basis of the range: the left singular vectors of a matrix of full rank."""
+    rank, full = call_scipy("linalg.orth", raw(A), rcond).shape[-1], min(A.shape[-2:])
+    if rank < full:
+        raise np.linalg.LinAlgError(f"orth expected a matrix of full rank {full}, got one of rank {rank}, around which the range has "
+                                    "no derivative; take the singular vectors that you need by svd")
+    return svd(A, full_matrices=False)[0]
+
+
+# ---- the polar decomposition
+
+def _turn(shape: Shape, u: Array, p: Array) -> LinearOperator:
+    """Ω = Uᴴ dU, from Ω P + P Ω = Uᴴ dA − dAᴴ U."""
+    inside = LeftProduct(conj_transpose(u), shape)
+    return Inverse(Sylvester(p, p, p.shape)) @ (inside - conj_transposing(p.shape, p.dtype) @ inside)
+
+
+def _unitary_rule(shape: Shape, y: tuple[Array, Array], _a: Any) -> LinearOperator:
+    """dU = U Ω + (I − U Uᴴ) dA P⁻¹."""
+    u, p = y
+    inside = LeftProduct(u, p.shape) @ _turn(shape, u, p)
+    if shape[-2] == shape[-1]:
+        return inside
+    return inside + (Identity(shape) - LeftProduct(u, p.shape) @ LeftProduct(conj_transpose(u), shape)) @ Inverse(RightProduct(p, shape))
+
+
+def _positive_rule(shape: Shape, y: tuple[Array, Array], _a: Any) -> LinearOperator:
+    """dP = Uᴴ dA − Ω P."""
+    u, p = y
+    return LeftProduct(conj_transpose(u), shape) - RightProduct(p, p.shape) @ _turn(shape, u, p)
+
+
+def _polar_value(a: Array) -> tuple[Array, Array]:
+    w, s, vh = namespace(a).linalg.svd(a, full_matrices=False)
+    return w @ vh, (conj_transpose(vh) * s[..., None, :]) @ vh
+
+
+_polar = MultiOutput("polar", partial(call_scipy, "linalg.polar", plain=_polar_value), [_unitary_rule], [_positive_rule])
+
+
+@implements(scipy.linalg.polar)
+def polar(a: Any, side: str = "right") -> tuple[Any, Any]:
+    """(U, P) with a = U P, or a = P U where ``side`` is "left": U has orthonormal columns or rows, P is positive semidefinite."""
+    if side not in ("right", "left"):
+        raise ValueError(f"polar expected side 'right' or 'left', got {side!r}")
+    tall = a.shape[-2] >= a.shape[-1]
+    u, p = _polar(a if tall else conj_transpose(a))
+    u = u if tall else conj_transpose(u)
+    if (side == "right") is tall:
+        return u, p
+    return (u, np.matmul(conj_transpose(u), a)) if side == "right" else (u, np.matmul(a, conj_transpose(u)))
+
+
+@implements(scipy.linalg.orthogonal_procrustes)
+def orthogonal_procrustes(A: Any, B: Any, check_finite: bool = True) -> tuple[Any, Any]:  # noqa: ARG001
+    """The unitary R for which A R is closest to B, and the sum of the singular values of Aᴴ B."""
+    A, B = arrays_of(A, B)
+    r, p = polar(np.matmul(conj_transpose(A), B))
+    return r, np.trace(p, axis1=-2, axis2=-1).real
+
+
+__all__ = ["cho_factor", "cholesky", "lu", "lu_factor", "lu_solve", "null_space", "orth", "orthogonal_procrustes", "polar", "qr", "rq", "svd", "svdvals"]

@@ -1,0 +1,105 @@
+"""Holding a program's gradient against JAX's; where they differ, which one is right, and whether the program allows more."""
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import gpuad as ad
+from tests.fuzz.programs import GPUAD, NUMPY, WIDTH, Program, normal
+
+TOLERANCE = 1e-10
+"""Of values and gradients, relative to their largest entry."""
+
+JITTER = 1e-11
+"""The relative change of every value on the way that measures a program's condition."""
+
+SHARE = 0.05
+"""An error may be this share of what such changes do: as if every value were wrong by 5e-13, some thousand roundings."""
+
+AGREES, ILL, PEER, FAILS = "agrees", "ill-conditioned", "the peer differs from differences", "fails"
+
+
+@dataclass
+class Verdict:
+    """How a comparison ended, and the largest error relative to the tolerance's scale."""
+
+    kind: str
+    error: float = 0.0
+    detail: str = ""
+
+
+def gradient(program: Program, after: Any = None) -> tuple[Any, list[np.ndarray]]:
+    """gpuad's value and gradient."""
+    f = ad.value_and_grad(lambda *x: program.run(GPUAD, x, after), argnums=tuple(range(len(program.inputs))))
+    value, parts = f(*program.inputs.values())
+    return np.asarray(value), [np.asarray(g) for g in parts]
+
+
+def judge(program: Program, peer: Any, tolerance: float = TOLERANCE) -> Verdict:
+    """Compare with ``peer(program)``: value and gradient, each relative to its largest entry."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            mine = gradient(program)
+        except Exception as error:
+            return Verdict(FAILS, np.inf, f"gpuad raises {type(error).__name__}: {error}")
+        theirs = peer(program)
+        errors = [distance(a, b) for a, b in zip(_groups(mine), _groups(theirs), strict=True)]
+        worst = max((e / s if s else float(e > 0)) if np.isfinite(e) else np.inf for e, s in errors)
+        if worst <= tolerance:
+            return Verdict(AGREES, worst)
+        spread = sensitivity(program)
+        if all(e <= tolerance * s + SHARE * d for (e, s), d in zip(errors, spread, strict=True)):
+            return Verdict(ILL, worst, f"changes of {JITTER} of every value do {max(spread):.2g}")
+        detail = f"gpuad {_text(mine)}\nJAX   {_text(theirs)}"
+        if agrees_with_differences(program, mine) and not agrees_with_differences(program, theirs):
+            return Verdict(PEER, worst, detail)
+        return Verdict(FAILS, worst, detail)
+
+
+def _groups(result: tuple[Any, list[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """The value, and all entries of the gradient."""
+    return np.ravel(result[0]), np.concatenate([np.ravel(g) for g in result[1]])
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """The largest difference, and the largest entry."""
+    return float(np.max(np.abs(a - b), initial=0)), float(np.max(np.abs(a), initial=0))
+
+
+def sensitivity(program: Program, times: int = 4) -> list[float]:
+    """How far the value and the gradient move when every value on the way changes by JITTER, at random (after Vignes, 1978)."""
+    rng = np.random.default_rng(0)
+
+    def jitter(x: Any) -> Any:
+        return x * (1 + JITTER * rng.choice([-1.0, 1.0], np.shape(x)))
+
+    base = _groups(gradient(program))
+    moved = [_groups(gradient(program, jitter)) for _ in range(times)]
+    return [max(distance(m[i], b)[0] for m in moved) for i, b in enumerate(base)]
+
+
+def agrees_with_differences(program: Program, result: tuple[Any, list[np.ndarray]]) -> bool:
+    """Whether a gradient is that of two-sided differences, along eight directions."""
+    rng = np.random.default_rng(1)
+    inputs = list(program.inputs.values())
+    for _ in range(8):
+        direction = [normal(rng, x.shape, x.dtype) for x in inputs]
+
+        def at(t: float, direction: list[np.ndarray] = direction) -> float:
+            return float(program.run(NUMPY, [x + t * v for x, v in zip(inputs, direction, strict=True)]))
+
+        coarse, fine = ((8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h) for h in (WIDTH, WIDTH / 2))
+        terms = [np.sum((np.conj(g) * v).real) for g, v in zip(result[1], direction, strict=True)]
+        scale = max(float(np.sum(np.abs(g))) for g in result[1]) + 1e-3
+        if not abs(sum(terms) - fine) <= 1e-7 * scale + 4 * abs(fine - coarse):
+            return False
+    return True
+
+
+def _text(result: tuple[Any, list[np.ndarray]]) -> str:
+    with np.printoptions(precision=17, floatmode="unique"):
+        return f"{float(result[0])!r} {[g.tolist() for g in result[1]]}"
