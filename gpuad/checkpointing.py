@@ -1,7 +1,7 @@
 """checkpoint(f): a function whose rows are not kept, but made again when a substitution reaches them.
 
 What f has recorded is folded into one block of the system: its rows are let go, and a row takes their place whose element, a
-:class:`Checkpoint`, runs f again when it is applied. The element maps one vector to another: the variables that f reads (its
+``linalg.Checkpoint``, runs f again when it is applied. The element maps one vector to another: the variables that f reads (its
 arguments and what it closes over), one behind the other, to its results.
 """
 from __future__ import annotations
@@ -10,8 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
-from functools import cached_property, wraps
-from itertools import accumulate, pairwise
+from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +20,9 @@ from gpuad.differential import Variadic, linear
 from gpuad.program import Program, Row
 from gpuad.system import Blocks, ConsumedBlocks, lost, outputs_last, renumbered
 from gpuad.traced import TracedArray, raw
-from linalg import Cast, Gather, LinearOperator, Product, Reshape, back_substitute, forward_substitute
-from linalg.arrays import Array, Shape, is_array, is_borrowing, namespace, records, size, snapshot
+from linalg import Checkpoint
+from linalg.arrays import Array, is_array, is_borrowing, namespace, records, snapshot
+from linalg.checkpoint import Parts
 
 Generators = (np.random.Generator, np.random.RandomState)
 
@@ -33,8 +33,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     Memory against time: between the call and the substitution f's arguments are kept and nothing else of it, and each
     substitution through f calls f once more. In a chain of n functions with √n checkpoints this is √n of the memory for one
     more evaluation; checkpoints may be nested. f takes and gives pytrees. Derivatives of any order and mode follow, also with
-    respect to arrays that f closes over. Where nothing is traced, and in a plan (which keeps what it needs), f is called as it
-    is.
+    respect to arrays that f closes over. Where no argument is traced, and in a plan (which keeps what it needs), f is called as
+    it is.
 
     f must do the same again: a random generator is passed as an argument, whose state is kept. Printing and the like are
     repeated. Raises RuntimeError where f gives other results the second time, or reads other arrays (drawn at random, written
@@ -149,58 +149,32 @@ def _space(row: Row) -> Row:
     return Row(None, (), [], {}, None, row.shape, row.dtype)
 
 
-class Parts:
-    """Arrays of some shapes and dtypes as one vector, one behind the other."""
-
-    def __init__(self, rows: Sequence[Row]):
-        self.rows = rows
-        self.ends = [0, *accumulate(size(row.shape) for row in rows)]
-        self.shape: Shape = (self.ends[-1],)
-        self.dtype = np.result_type(*[row.dtype for row in rows])
-
-    def part(self, k: int) -> LinearOperator:
-        """The vector's part k."""
-        row, start, end = self.rows[k], self.ends[k], self.ends[k + 1]
-        if not row.shape:
-            return Product(Cast((), self.dtype, row.dtype), Gather(self.shape, start))
-        return Product(Cast(row.shape, self.dtype, row.dtype), Reshape((end - start,), row.shape),
-                       Gather(self.shape, slice(start, end)))
-
-    def split(self, vector: Array) -> list[Array | None]:
-        return [self.part(k)._apply(vector) for k in range(len(self.rows))]
-
-    def join(self, arrays: Sequence[Array | None], like: Array) -> Array:
-        """One vector of the parts, zeros where one is None; leading axes are those of ``like``, a vector."""
-        xp, rhs = namespace(like, *[x for x in arrays if x is not None]), like.shape[:-1]
-        return xp.concatenate([xp.zeros((*rhs, b - a), dtype=self.dtype) if x is None else
-                               x.reshape((*rhs, b - a)).astype(self.dtype)
-                               for x, (a, b) in zip(arrays, pairwise(self.ends), strict=True)], axis=-1)
-
-
 _join = Variadic("join", lambda *_: None, lambda position, _shape, _y, *_x, parts: parts.part(position).T)
 
 
-def _fold(program: Program, first: int, second: int, results: list[Any], again: _Again) -> None:
-    """Put three kinds of rows in the place of all that ``results`` were made of: a join, the checkpoint, and its parts."""
+def _fold(program: Program, first: int, second: int, leaves: list[Any], again: _Again) -> None:
+    """Put a join, the checkpoint and its parts in the place of all rows that the leaves of f's results were made of."""
     rows: Any = program.rows
-    outputs = _variables(results, program, second)
+    outputs = _variables(leaves, program, second)
     if not outputs:
         return
     made, read = _made(rows, outputs, second)
-    known = again.programs[program] = {j: _space(rows[j]) for j in read}
-    inputs, parts = Parts(list(known.values())), Parts([_space(rows[i]) for i in outputs])
-    element = Checkpoint(again, program, inputs, parts)
+    again.programs[program] = {j: _space(rows[j]) for j in read}
+    known, results = list(again.programs[program].values()), [_space(rows[i]) for i in outputs]
+    inputs, parts = (Parts([(row.shape, row.dtype) for row in side]) for side in (known, results))
+    make = _Rows(again, program, known, results)
+    like = next((x.value for x in again.kept if type(x) is TracedArray), None)
     gone = set(made) - set(outputs)
     for i in range(second + 1, next(program.numbers)):  # by-products that f has thrown away
         if i in rows and i not in outputs and not gone.isdisjoint(rows[i].parents):
             gone.add(i)
     for i in gone:
         del rows[i]
-    rows[first] = Row(_join, read, [], {"parts": inputs}, None, inputs.shape, inputs.dtype)
+    rows[first] = Row(_join, read, [None] * len(read), {"parts": inputs}, None, inputs.shape, inputs.dtype)
+    element = Checkpoint(make, inputs, parts, make.run, like)
     rows[second] = Row(linear, [first], [None], {"operator": element}, None, parts.shape, parts.dtype)
-    for k, i in enumerate(outputs):
-        row = parts.rows[k]
-        rows[i] = Row(linear, [second], [None], {"operator": parts.part(k)}, None, row.shape, row.dtype)
+    for k, (i, (shape, dtype)) in enumerate(zip(outputs, parts.parts, strict=True)):
+        rows[i] = Row(linear, [second], [None], {"operator": parts.part(k)}, None, shape, dtype)
 
 
 def _variables(results: list[Any], program: Program, after: int) -> list[int]:
@@ -234,28 +208,17 @@ def _made(rows: dict[int, Row], outputs: list[int], after: int) -> tuple[list[in
 _computing_again = threading.RLock()
 
 
-class Checkpoint(LinearOperator):
-    """The differential of a checkpointed function: each application runs the function again and substitutes in its system."""
+class _Rows:
+    """Makes f's system again: the variables that it reads, the rows that it makes, its results."""
 
-    __slots__ = ("__dict__", "again", "inputs", "outputs", "program")
-
-    def __init__(self, again: _Again, program: Program, inputs: Parts, outputs: Parts):
+    def __init__(self, again: _Again, program: Program, inputs: Sequence[Row], outputs: Sequence[Row]):
         self.again, self.program, self.inputs, self.outputs = again, program, inputs, outputs
 
-    @property
-    def in_shape(self) -> Shape:  # type: ignore[override]
-        return self.inputs.shape
-
-    @property
-    def out_shape(self) -> Shape:  # type: ignore[override]
-        return self.outputs.shape
-
-    @property
-    def dtype(self) -> np.dtype:  # type: ignore[override]
-        return self.outputs.dtype
+    def __call__(self, again: bool) -> Blocks:
+        """The block rows, to be read any number of times or once."""
+        return Blocks(self._rows()) if again else ConsumedBlocks(dict(enumerate(self._rows())))
 
     def _rows(self) -> list[Row]:
-        """f's system: the variables that it reads, the rows that it makes, its results."""
         with _computing_again, ExitStack() as stack:
             for program, known in self.again.programs.items():
                 if program.rows is None:
@@ -265,42 +228,14 @@ class Checkpoint(LinearOperator):
             rows: Any = self.program.rows
             made, read = _made(rows, outputs, start)
             moved, places = renumbered({i: rows.pop(i) for i in made}, outputs, read)
-        if read != list(self.again.programs[self.program]) or len(places) != len(self.outputs.rows):
+        if read != list(self.again.programs[self.program]) or len(places) != len(self.outputs):
             raise RuntimeError(f"{self.again.name}: expected the function to read the same arrays when it was computed again, "
                                "got others: an array that it closes over was written to since. Pass such arrays as arguments")
-        return outputs_last([*self.inputs.rows, *moved], len(read), list(zip(places, self.outputs.rows, strict=True)))
+        return outputs_last([*self.inputs, *moved], len(read), list(zip(places, self.outputs, strict=True)))
 
-    def _push(self, x: Array, _kept: Any) -> Array:
-        rows = self._rows()
-        b = self.inputs.split(x) + [None] * (len(rows) - len(self.inputs.rows))
-        return self.outputs.join(forward_substitute(Blocks(rows), b)[len(rows) - len(self.outputs.rows):], x)
-
-    def _pull(self, y: Array, _kept: Any) -> Array:
-        rows, n = dict(enumerate(self._rows())), len(self.inputs.rows)
-        e = [None] * (len(rows) - len(self.outputs.rows)) + self.outputs.split(y)
-        return self.inputs.join(back_substitute(ConsumedBlocks(rows), e, n, n), y)
-
-    def _apply(self, x: Array) -> Array:
-        return checkpoint(self._push)(x, self.again.kept)  # the rows of a program further out are not kept either
-
-    def _apply_transpose(self, x: Array) -> Array:
-        return checkpoint(self._pull)(x, self.again.kept)
-
-    def _data(self) -> Array | None:
-        return next((x.value for x in self.again.kept if type(x) is TracedArray), None)
-
-    @cached_property
-    def _summary(self) -> tuple[int, bool]:
-        elements = [element for blocks in Blocks(self._rows()) for _, element in blocks]
-        return sum(e.flops for e in elements), any(e.over_reals for e in elements)
-
-    @property
-    def flops(self) -> int:
-        return self._summary[0]
-
-    @property
-    def over_reals(self) -> bool:  # type: ignore[override]
-        return "c" in (self.inputs.dtype.kind, self.outputs.dtype.kind) and self._summary[1]
+    def run(self, substitute: Callable[[Any], Any], x: Array) -> Array:
+        """One substitution: of what it records in programs further out, the rows are not kept either."""
+        return checkpoint(lambda x, _kept: substitute(x))(x, self.again.kept)
 
 
-__all__ = ["Checkpoint", "checkpoint"]
+__all__ = ["checkpoint"]

@@ -35,7 +35,7 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
 MAY_SHARE = set("""reshape ravel transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis squeeze expand_dims atleast_1d
     atleast_2d atleast_3d broadcast_to broadcast_arrays split array_split hsplit vsplit dsplit unstack flip flipud fliplr rot90
     diagonal diag real imag real_if_close einsum diff trim_zeros ediff1d asarray asanyarray ascontiguousarray asfortranarray
-    asarray_chkfinite require matrix_power multi_dot""".split())
+    asarray_chkfinite require matrix_power multi_dot ix_""".split())
 """Functions of NumPy whose result may be a view of an argument, or the argument itself."""
 
 ALWAYS_NEW = {np.sum, np.mean, np.dot, np.concatenate, np.stack, np.where}

@@ -19,6 +19,7 @@ import scipy.integrate
 
 from gpuad.differential import Primitive
 from gpuad.leaves import conj
+from gpuad.outside import Repeated
 from gpuad.packing import Packing
 from gpuad.program import own
 from gpuad.traced import TracedArray
@@ -73,7 +74,7 @@ class Equation:
     def linear(self, field: Callable[[Any, Any, Leaves], Any]) -> Equation:
         """The equation that y and a linearised one make together."""
         solver = self.solver
-        return Equation(field, lambda start, times, leaves: solver(lambda t, z: field(t, z, leaves), start, times), solver)
+        return Equation(field, lambda start, times, leaves: solver(Repeated(lambda t, z: field(t, z, leaves)), start, times), solver)
 
 
 def solve(equation: Equation, start: Any, times: Any, leaves: Leaves, known: Any = None) -> Any:
@@ -166,8 +167,9 @@ def _along(flow: Flow, v: Array) -> LinearEquation:
     """The linearised equation along the solution, which is computed once more, as a function of time."""
     (start, q, times), solver = flow.split(v), flow.equation.solver
     y = solver.trajectory(lambda t, y: flow.field(t, y, q), start, times)
-    return LinearEquation(lambda t, eta, dq: flow.tangent(t, y(t), q, eta, dq), lambda t, lam: flow.transposed(t, y(t), q, lam),
-                          times, solver)
+    tangent = Repeated(lambda t, y, eta, dq: flow.tangent(t, y, q, eta, dq))
+    transposed = Repeated(lambda t, y, lam: flow.transposed(t, y, q, lam))
+    return LinearEquation(lambda t, eta, dq: tangent(t, y(t), eta, dq), lambda t, lam: transposed(t, y(t), lam), times, solver)
 
 
 class Carried:

@@ -14,6 +14,9 @@ from gpuad.program import is_tracing
 from gpuad.traced import TracedArray, stand_in
 from linalg.arrays import is_array
 
+MODULES = {"linalg", "fft", "polynomial", "chebyshev", "legendre", "hermite", "hermite_e", "laguerre"}
+"""Modules inside NumPy whose functions differentiate."""
+
 
 class Namespace:
     """A module's functions, complete: those with a differential take traced arguments, the others say that they do not."""
@@ -25,7 +28,7 @@ class Namespace:
         attribute = getattr(self._module, name)
         counterpart = getattr(self._numpy, name, None)
         if isinstance(attribute, ModuleType):
-            if not isinstance(counterpart, ModuleType) or name not in ("linalg", "fft"):
+            if not isinstance(counterpart, ModuleType) or name not in MODULES:
                 return attribute
             attribute = Namespace(attribute, counterpart, f"{self._name}.{name}")
         elif name in CONSTRUCTORS and self._numpy is np:

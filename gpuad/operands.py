@@ -36,8 +36,8 @@ def converts(own: Callable[..., Any]) -> Callable[..., Any]:
             return np.array(None, object)
         kind = PlanError if type(self) is StagedArray else ArrayConversionError
         raise kind(f"{frame.f_code.co_name} of a sparse matrix of SciPy computes with plain arrays, got one under "
-                   "differentiation or of a plan: write A @ x, x @ A, c * A or x + A with the sparse matrix on the right, or take the matrix's "
-                   "counterpart B = ad.scipy.sparse.as_sparse(A), which has the methods of A")
+                   "differentiation or of a plan: write A @ x, x @ A, c * A or x + A with the sparse matrix on the right, or "
+                   "take the matrix's counterpart B = ad.scipy.sparse.as_sparse(A), which has the methods of A")
 
     return __array__
 

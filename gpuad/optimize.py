@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from scipy.sparse.linalg import LinearOperator
 
-from gpuad.planning import plan as planned
+from gpuad.planning.plan import plan as planned
 from gpuad.system import System
 from gpuad.transforms import grad, hvp, linearize, value_and_grad
 from gpuad.vectors import VectorSpace, outputs

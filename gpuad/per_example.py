@@ -23,9 +23,9 @@ from gpuad.program import Row
 from gpuad.system import Blocks, System
 from gpuad.trace import Argnums, Function, Trace, numbers_of, positions_of, require_callable
 from gpuad.traced import raw
-from linalg import LinearOperator, back_substitute
+from linalg import back_substitute
 from linalg.arrays import Array, is_array, namespace, records
-from linalg.disjoint import Disjoint, Sides, ValuesNeededError
+from linalg.disjoint import Disjoint, Grouped, Sides, ValuesNeededError
 
 Axes = int | None | Sequence[int | None]
 
@@ -180,18 +180,6 @@ def _length(leaf: Any, axis: int, position: int, name: str) -> int:
 
 # ---- the solve
 
-class _Grouped(LinearOperator):
-    """A block, whose transpose is applied to many right-hand sides at once."""
-
-    __slots__ = ("element", "with_values")
-
-    def __init__(self, element: LinearOperator, with_values: bool):
-        self.element, self.with_values = element, with_values
-
-    def _apply_transpose(self, x: Any) -> Any:
-        return (x if self.with_values else x.pattern()).transposed(self.element)
-
-
 class _GroupedBlocks(Blocks):
     """The blocks of a program, whose columns of data alone are followed without values where ``with_values`` has False."""
 
@@ -200,7 +188,7 @@ class _GroupedBlocks(Blocks):
         self._with_values = with_values
 
     def __getitem__(self, i: int) -> Any:  # type: ignore[override]
-        return [(j, _Grouped(element, self._with_values[j])) for j, element in super().__getitem__(i)]
+        return [(j, Grouped(element, self._with_values[j])) for j, element in super().__getitem__(i)]
 
 
 def _solve(system: System, n: int, n_params: int) -> list[Sides | None]:

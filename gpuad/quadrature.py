@@ -14,12 +14,12 @@ from numpy.lib.array_utils import normalize_axis_index
 import gpuad.numpy
 from gpuad.differential import Primitive
 from gpuad.dispatch import implements
-from gpuad.outside import closed, flattened, refuse_device, vector
+from gpuad.outside import Repeated, closed, flattened, refuse_device, vector
 from gpuad.packing import Packing
 from gpuad.traced import TracedArray, raw, stand_in
 from gpuad.transforms import jacobian
 from linalg import Dense, LinearOperator
-from linalg.arrays import Shape, is_cupy, namespace, records
+from linalg.arrays import Shape, is_array, is_cupy, namespace, records
 
 # ---- rules for samples
 
@@ -29,7 +29,7 @@ def _at(y: Any, axis: int, part: Any) -> Any:
 
 def _steps(y: Any, x: Any, axis: int, name: str) -> Any:
     """Differences of the samples' places, laid out to broadcast with y."""
-    x = gpuad.numpy.asarray(x)
+    x = x if is_array(x) else gpuad.numpy.asarray(x)
     if x.ndim == 1:
         x = np.reshape(x, tuple(-1 if i == axis else 1 for i in range(y.ndim)))
     elif x.ndim != y.ndim:
@@ -40,7 +40,7 @@ def _steps(y: Any, x: Any, axis: int, name: str) -> Any:
 
 
 def _arguments(y: Any, axis: int) -> tuple[Any, int]:
-    y = gpuad.numpy.asarray(y)
+    y = y if is_array(y) else gpuad.numpy.asarray(y)
     return y, normalize_axis_index(axis, y.ndim)
 
 
@@ -170,8 +170,8 @@ def _integrate(integrand: Callable[..., Any], ends: Sequence[Any], leaves: Seque
 
 
 def _adaptive(integrand: Callable[..., Any], ends: Sequence[Any], leaves: Sequence[Any], options: Any) -> Any:
-    value, _, info = scipy.integrate.quad_vec(lambda x: integrand(x, leaves), *ends, norm="max", full_output=True,
-                                              **dict(options))
+    f = Repeated(lambda x: integrand(x, leaves))
+    value, _, info = scipy.integrate.quad_vec(f, *ends, norm="max", full_output=True, **dict(options))
     if not info.success:
         warnings.warn(f"the derivative of an integral did not converge: {info.message}", scipy.integrate.IntegrationWarning,
                       stacklevel=2)

@@ -33,8 +33,8 @@ class VectorSpace:
         """Raise NotDifferentiableError where a leaf stands in for an array."""
         if any(type(x) in STAND_INS for x in optree.tree_leaves(tree)):
             raise NotDifferentiableError(f"{name} in a function that is differentiated or planned: its result has no "
-                                         "differential in gpuad. Call it outside, or with ad.stop_gradient(x) where no derivative is "
-                                         "wanted")
+                                         "differential in gpuad. Call it outside, or with ad.stop_gradient(x) where no "
+                                         "derivative is wanted")
 
     @property
     def size(self) -> int:

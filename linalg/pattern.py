@@ -22,7 +22,7 @@ class SparsePattern:
         self.places = _frozen(to_host(places[0])), _frozen(to_host(places[1]))
         self.base, self.flipped = self, False  # of which matrix it is the pattern: of the first one, or of its transpose
         self.solvers: dict[Any, Any] = {}  # which keep factors
-        self._on_device: tuple[Array, Array] | None = None
+        self._on_device: dict[str, tuple[Array, Array]] = {}
 
     @property
     def nnz(self) -> int:
@@ -37,11 +37,13 @@ class SparsePattern:
         return self._numbers(1)
 
     def _numbers(self, axis: int) -> np.ndarray:
-        if self.form == "coo":
-            return self.places[axis]
-        if (self.form == "csr") == (axis == 1):
-            return self.places[0]
-        return _frozen(np.repeat(np.arange(self.shape[axis]), np.diff(self.places[1])))
+        if self.form == "coo" or (self.form == "csr") == (axis == 1):
+            return self.places[axis if self.form == "coo" else 0].astype(np.intp, copy=False)
+        return np.repeat(np.arange(self.shape[axis]), np.diff(self.places[1]))
+
+    def numbers(self, like: Array) -> tuple[Array, Array]:
+        """The numbers of rows and columns, where an array lies."""
+        return self._moved(like, "numbers", self.rows, self.columns)
 
     @cached_property
     def T(self) -> Self:
@@ -66,12 +68,15 @@ class SparsePattern:
 
     def on(self, like: Array) -> tuple[Array, Array]:
         """The places, where an array lies."""
+        return self._moved(like, "places", *self.places)
+
+    def _moved(self, like: Array, name: str, *arrays: np.ndarray) -> tuple[Array, Array]:
         if not is_cupy(like):
-            return self.places
-        if self._on_device is None:
+            return arrays[0], arrays[1]
+        if name not in self._on_device:
             xp = namespace(like)
-            self._on_device = xp.asarray(self.places[0]), xp.asarray(self.places[1])
-        return self._on_device
+            self._on_device[name] = xp.asarray(arrays[0]), xp.asarray(arrays[1])
+        return self._on_device[name]
 
     # ---- of the entries d, for arrays of any leading axes
 
@@ -123,19 +128,20 @@ def _product(pattern: SparsePattern, d: Array, x: Array) -> Array:
     return on_columns(pattern.matrix(d).__matmul__, x, pattern.shape[0])
 
 
-CHUNK = 1 << 22
-"""Entries of the arrays in which products of entries are formed."""
+BLOCK = 1 << 17
+"""Entries of the arrays in which rows of factors are laid side by side."""
 
 
 def _sampled(pattern: SparsePattern, x: Array, w: Array) -> Array:
     xp, k = namespace(x, w), size(x.shape[:-1])
-    rows, columns = (xp.asarray(p) for p in (pattern.rows, pattern.columns))
-    x, w = x.reshape((k, x.shape[-1])), w.reshape((k, w.shape[-1]))
-    total = xp.zeros(pattern.nnz, dtype=np.result_type(x.dtype, w.dtype))
-    step = max(1, CHUNK // max(1, pattern.nnz))
-    for i in range(0, k, step):
-        total += (w[i: i + step, rows] * x[i: i + step, columns]).sum(axis=0)
-    return total
+    rows, columns = pattern.numbers(x)
+    if k == 1:
+        return x.ravel().take(columns) * w.ravel().take(rows)
+    x, w = (xp.ascontiguousarray(z.reshape((k, z.shape[-1])).T) for z in (x, w))
+    step = max(1, BLOCK // max(1, k))
+    blocks = [slice(i, i + step) for i in range(0, pattern.nnz, step)] or [slice(0)]
+    parts = [xp.einsum("ek,ek->e", x.take(columns[b], axis=0), w.take(rows[b], axis=0)) for b in blocks]
+    return parts[0] if len(parts) == 1 else xp.concatenate(parts)
 
 
 def _solve(pattern: SparsePattern, d: Array, b: Array, solver: Any) -> Array:

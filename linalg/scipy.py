@@ -64,8 +64,8 @@ def of_scipy(name: str) -> Callable[..., Any]:
             return run(*args, **kwargs)
         found = getattr(scipy_module(module, like), function_name, None)
         if found is None:
-            raise TypeError(f"scipy.{name} expected NumPy arrays, got CuPy's: CuPy has no function of this name. Move the arrays "
-                            "to the host first, with cupy.asnumpy(x)")
+            raise TypeError(f"scipy.{name} expected NumPy arrays, got CuPy's: CuPy has no function of this name. Move the "
+                            "arrays to the host first, with cupy.asnumpy(x)")
         return found(*args, **kwargs)
 
     return call
@@ -84,7 +84,7 @@ def _undisturbed(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Steady:
-    """A function as an operation of a program that runs again: its results must keep the dtypes and shapes that they had first."""
+    """A function as an operation of a program that runs again: results must keep the dtypes and shapes that they had first."""
 
     def __init__(self, function: Callable[..., Any]):
         self.function, self.__name__ = function, function.__name__

@@ -220,9 +220,9 @@ IN_PLACE = {getattr(np, name) for name in "copyto put place putmask put_along_ax
 
 _BY_MODULE = {function: rule for function, rule in TABLE.items() if not isinstance(function, np.ufunc) and function not in DIRECT}
 FOR_ALL_DTYPES = {function for function, rule in _BY_MODULE.items()
-                  if getattr(rule, "__module__", "").rpartition(".")[2] in ("shapes", "joining")}
+                  if getattr(rule, "__module__", "").rpartition(".")[2] in ("shapes", "joining", "padding")}
 DECOMPOSED = {function: rule for function, rule in _BY_MODULE.items()
-              if function in FOR_ALL_DTYPES or function in (np.clip, np.diff, np.std)
+              if function in FOR_ALL_DTYPES or function in (np.clip, np.diff, np.std, np.polymul, np.polydiv, np.poly, np.roots)
               or (function is not np.einsum and getattr(rule, "__module__", "").endswith(".products"))}
 """Functions that are recorded as those which their differentials are made of: views, joins and products, which analysis knows."""
 
@@ -261,7 +261,8 @@ SHAPED_BY_FIRST = {np.bincount, np.compress, np.extract}
 """Those of them whose first argument decides that shape: plain numbers, or a plain condition."""
 
 KNOWN = {getattr(np, name) for name in """shape ndim size result_type can_cast common_type min_scalar_type iscomplexobj isrealobj
-    may_share_memory shares_memory array_repr array_str array2string""".split()}
+    may_share_memory shares_memory einsum_path tril_indices_from triu_indices_from diag_indices_from array_repr array_str
+    array2string""".split()}
 """Functions of what is known of an array before the plan runs (and texts of it): they are called at once."""
 
 

@@ -9,7 +9,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from gpuad.dispatch import TABLE, implements
 from gpuad.primitives.joining import split, vstack
-from gpuad.primitives.shapes import arrays_of, moveaxis, ravel, reshape, take
+from gpuad.primitives.lists import operands
+from gpuad.primitives.shapes import moveaxis, ravel, reshape, take
 from gpuad.traced import raw, value_of
 from linalg.arrays import is_array, namespace, size
 
@@ -17,7 +18,7 @@ from linalg.arrays import is_array, namespace, size
 @implements(np.resize)
 def resize(a: Any, new_shape: Any) -> Any:
     """The raveled array, repeated until it fills a shape."""
-    (a,) = arrays_of(a)
+    (a,) = operands(a)
     shape = (int(new_shape),) if isinstance(new_shape, (int, np.integer)) else tuple(map(int, new_shape))
     if any(n < 0 for n in shape):
         raise ValueError(f"resize expected lengths of at least 0, got {shape}")
@@ -42,7 +43,7 @@ if hasattr(np, "row_stack"):  # deprecated in NumPy 2
 def ix_(*args: Any) -> tuple[Any, ...]:
     """Vectors along axes of their own, to index or to broadcast; masks become the positions of what they select."""
     opened = []
-    for k, a in enumerate(arrays_of(*args)):
+    for k, a in enumerate(operands(*args)):
         if a.ndim != 1:
             raise ValueError(f"ix_ expected vectors, got shape {a.shape}")
         a = np.flatnonzero(a) if a.dtype == bool else a
@@ -56,16 +57,13 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     trim = trim.lower()
     if trim not in ("fb", "bf", "f", "b"):
         raise ValueError(f"trim_zeros expected trim 'f', 'b' or 'fb', got {trim!r}")
-    listed = not is_array(filt)
-    (filt,) = arrays_of(filt) if not listed else (np.stack(filt),)
-    found = np.argwhere(value_of(filt))
-    axes = range(filt.ndim) if axis is None else normalize_axis_tuple(axis, filt.ndim)
-    box = [slice(None)] * filt.ndim
-    for i in axes:
-        ends = (int(found[:, i].min()), int(found[:, i].max()) + 1) if found.size else (0, 0)
-        box[i] = slice(*ends) if not found.size else slice(ends[0] if "f" in trim else None, ends[1] if "b" in trim else None)
-    trimmed = filt[tuple(box)]
-    return type(filt)(trimmed) if listed else trimmed
+    (array,) = operands(filt)
+    found = np.argwhere(value_of(array))
+    box = [slice(None)] * array.ndim
+    for i in range(array.ndim) if axis is None else normalize_axis_tuple(axis, array.ndim):
+        front, back = (int(found[:, i].min()), int(found[:, i].max()) + 1) if len(found) else (0, 0)
+        box[i] = slice(front if "f" in trim or not len(found) else None, back if "b" in trim or not len(found) else None)
+    return filt[box[0]] if len(box) == 1 else array[tuple(box)]  # of a list a list
 
 
 @implements(np.compress)

@@ -232,7 +232,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
 
 
 def least_squares(a: Any, b: Any, rcond: float) -> tuple[Any, Any, int, Any]:
-    """A⁺ b; the sums of the squared residuals, None where a lacks rank or has no more rows than columns; rank; singular values."""
+    """A⁺ b; the sums of squared residuals, None where a lacks rank or has no more rows than columns; rank; singular values."""
     x = matmul(pinv(a, rcond), b)
     s = singular_values(a)
     largest = s.max() if s.size else 0
@@ -282,5 +282,5 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     return reshape(product, (() if row else product.shape[:1]) + (() if column else product.shape[1:]))
 
 
-__all__ = ["cofactors", "det", "inv", "least_squares", "lstsq", "matrix_power", "multi_dot", "pinv", "pinv_rule", "slogdet", "solve",
-           "tensorinv", "tensorsolve"]
+__all__ = ["cofactors", "det", "inv", "least_squares", "lstsq", "matrix_power", "multi_dot", "pinv", "pinv_rule", "slogdet",
+           "solve", "tensorinv", "tensorsolve"]

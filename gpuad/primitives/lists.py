@@ -6,6 +6,7 @@ from typing import Any
 import gpuad.numpy
 from gpuad.primitives.shapes import arrays_of
 from gpuad.traced import TracedArray, stand_in
+from linalg.arrays import namespace
 
 
 def operands(*values: Any) -> list[Any]:
@@ -17,7 +18,7 @@ def _joined(value: Any) -> Any:
     found = stand_in(value) if isinstance(value, (list, tuple)) else None
     if found is None:
         return value
-    xp = found.__array_namespace__() if type(found) is TracedArray else gpuad.numpy
+    xp = namespace(found) if type(found) is TracedArray else gpuad.numpy
     return xp.asarray(value)
 
 

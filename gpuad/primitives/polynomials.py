@@ -87,13 +87,18 @@ _polyval = Primitive("polyval", lambda p, x: np.polyval(p, x), _coefficients_rul
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """p(x); a poly1d as x is put into the polynomial."""
-    if isinstance(x, np.poly1d) or np.ndim(p) > 1:  # a polynomial of a polynomial; an array of polynomials
-        y: Any = 0 if isinstance(x, np.poly1d) else np.zeros_like(x)
-        for coefficient in p:
-            y = y * x + coefficient
-        return y
+    if isinstance(x, np.poly1d):
+        return _horner(_vectors("polyval", p)[0], x, 0)
     p, x = operands(_coefficients(p), x)
-    return _polyval(np.atleast_1d(p), x) if p.size else np.zeros_like(x)
+    p = np.atleast_1d(p)
+    return _polyval(p, x) if p.ndim == 1 and p.size else _horner(p, x, np.zeros_like(x))
+
+
+def _horner(p: Any, x: Any, y: Any) -> Any:
+    """p(x) for a polynomial x, and for an array of polynomials p."""
+    for coefficient in p:
+        y = y * x + coefficient
+    return y
 
 
 # ---- arithmetic
@@ -216,7 +221,7 @@ def _roots_rule(shape: Shape, y: Array, p: Array) -> LinearOperator:
     return Dense(-np.vander(y, shape[0]) / np.reshape(slopes, (y.size, 1)), shape, y.shape)
 
 
-_roots = Primitive("roots", opaque(lambda p: np.roots(p), unsteady=True), _roots_rule)
+_roots = Primitive("roots", opaque(np.roots, unsteady=True), _roots_rule)
 
 
 @implements(np.roots)

@@ -95,10 +95,11 @@ def _nonzero(start: Array, stop: Array) -> None:
 @implements(np.kaiser)
 def kaiser(M: Any, beta: Any) -> Any:
     """The window I₀(β √(1 − t²)) / I₀(β) at M points t from −1 to 1."""
+    place = namespace(raw(beta)).asarray
     if M <= 1:
-        return np.kaiser(M, 0.0)
+        return place(np.kaiser(M, 0.0))
     t = np.arange(M) / ((M - 1) / 2) - 1
-    return np.i0(beta * namespace(raw(beta)).asarray(np.sqrt(1 - t * t))) / np.i0(beta)
+    return np.i0(beta * place(np.sqrt(1 - t * t))) / np.i0(beta)
 
 
 __all__ = ["geomspace", "kaiser", "linspace", "logspace"]

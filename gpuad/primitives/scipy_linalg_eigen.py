@@ -13,12 +13,12 @@ import numpy as np
 import scipy.linalg
 
 from gpuad.differential import MultiOutput
-from gpuad.dispatch import implements
 from gpuad.primitives.decompositions import hermitian_values_rule, hermitian_vectors_rule
 from gpuad.primitives.eigenvalues import values_rule, values_rule_of_b, vectors_rule, vectors_rule_of_b
 from gpuad.primitives.implicit import solution
 from gpuad.primitives.matrices import conj_transpose, conj_transposing, hermitian_part, reciprocals_off_diagonal
 from gpuad.primitives.scipy_linalg_systems import hermitian_bands
+from gpuad.primitives.scipy_options import implements_scipy
 from gpuad.primitives.shapes import arrays_of, broadcast_to
 from gpuad.traced import raw
 from linalg import Diagonal, LeftProduct, LinearOperator, RightProduct
@@ -48,9 +48,8 @@ _eig_both = MultiOutput("eig", _eig_value, [values_rule, values_rule_of_b], [vec
                         [_left_vectors(vectors_rule), _left_vectors(vectors_rule_of_b)])
 
 
-@implements(scipy.linalg.eig)
-def eig(a: Any, b: Any = None, left: bool = False, right: bool = True, overwrite_a: bool = False,  # noqa: ARG001
-        overwrite_b: bool = False, check_finite: bool = True, homogeneous_eigvals: bool = False) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.eig)
+def eig(a: Any, b: Any = None, left: bool = False, right: bool = True, homogeneous_eigvals: bool = False) -> Any:
     """Eigenvalues w with a v = w b v; left eigenvectors, uᴴ a = w uᴴ b; right ones v, as columns of length 1."""
     if homogeneous_eigvals:
         raise TypeError("eig expected homogeneous_eigvals=False for traced arrays: eigenvalues as quotients, not as pairs")
@@ -72,9 +71,8 @@ def _one_batch(a: Any, b: Any) -> tuple[Any, Any]:
     return broadcast_to(a, shape), broadcast_to(b, shape)
 
 
-@implements(scipy.linalg.eigvals)
-def eigvals(a: Any, b: Any = None, overwrite_a: bool = False, check_finite: bool = True,  # noqa: ARG001
-            homogeneous_eigvals: bool = False) -> Any:
+@implements_scipy(scipy.linalg.eigvals)
+def eigvals(a: Any, b: Any = None, homogeneous_eigvals: bool = False) -> Any:
     """Eigenvalues w with a v = w b v, in no order."""
     return eig(a, b, right=False, homogeneous_eigvals=homogeneous_eigvals)
 
@@ -90,7 +88,8 @@ def _vectors_rule_of_b(shape: Shape, y: tuple[Array, ...], _a: Any, _b: Any, **_
     """dV = −V ((F Λ + I/2) ∘ Vᴴ dB V), F_ij = 1/(λ_j − λ_i) and 0 on the diagonal."""
     w, v = y
     xp = namespace(w)
-    gaps = reciprocals_off_diagonal(w[..., None, :] - w[..., :, None]) * w[..., None, :] + 0.5 * xp.eye(w.shape[-1], dtype=w.dtype)
+    gaps = reciprocals_off_diagonal(w[..., None, :] - w[..., :, None]) * w[..., None, :]
+    gaps = gaps + 0.5 * xp.eye(w.shape[-1], dtype=w.dtype)
     core = LeftProduct(conj_transpose(v), shape) @ RightProduct(v, shape) @ hermitian_part(shape, v.dtype)
     return LeftProduct(-v, shape) @ Diagonal(gaps, shape) @ core
 
@@ -107,14 +106,13 @@ _eigh = MultiOutput("eigh", partial(call_scipy, "linalg.eigh"), [_values_rule, _
                     [_vectors_rule, _vectors_rule_of_b])
 
 
-@implements(scipy.linalg.eigh)
-def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False, overwrite_a: bool = False,  # noqa: ARG001
-         overwrite_b: bool = False, type: int = 1, check_finite: bool = True, subset_by_index: Any = None,  # noqa: A002, ARG001
-         subset_by_value: Any = None, driver: Any = None) -> Any:
+@implements_scipy(scipy.linalg.eigh)
+def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False, type: int = 1,  # noqa: A002
+         subset_by_index: Any = None, subset_by_value: Any = None, driver: Any = None) -> Any:
     """Eigenvalues w in ascending order with a v = w b v, and eigenvectors v as columns, vᴴ b v = 1."""
     if type != 1 and b is not None:
-        raise ValueError(f"eigh expected type=1 for traced arrays, a v = w b v, got type={type}: the eigenvalues of types 2 and 3 "
-                         "are those of eigh(a, inv(b))")
+        raise ValueError(f"eigh expected type=1 for traced arrays, a v = w b v, got type={type}: the eigenvalues of types 2 and 3"
+                         " are those of eigh(a, inv(b))")
     a, b = _one_batch(a, b)
     options = {} if driver is None or subset_by_index is not None or subset_by_value is not None else {"driver": driver}
     w, v = _eigh(a, b, lower=lower, **options)
@@ -136,19 +134,21 @@ def _selected(w: Any, select: Any, limits: Any) -> slice:
     return slice(int((values <= low).sum()), int((values <= high).sum()))
 
 
-@implements(scipy.linalg.eigvalsh)
-def eigvalsh(a: Any, b: Any = None, *, lower: bool = True, overwrite_a: bool = False, overwrite_b: bool = False,
-             type: int = 1, check_finite: bool = True, subset_by_index: Any = None, subset_by_value: Any = None,  # noqa: A002
-             driver: Any = None) -> Any:
+@implements_scipy(scipy.linalg.eigvalsh)
+def eigvalsh(a: Any, b: Any = None, *, lower: bool = True, type: int = 1, subset_by_index: Any = None,  # noqa: A002
+             subset_by_value: Any = None, driver: Any = None) -> Any:
     """Eigenvalues w in ascending order with a v = w b v."""
-    return eigh(a, b, lower=lower, eigvals_only=True, overwrite_a=overwrite_a, overwrite_b=overwrite_b, type=type,
-                check_finite=check_finite, subset_by_index=subset_by_index, subset_by_value=subset_by_value, driver=driver)
+    return eigh(a, b, lower=lower, eigvals_only=True, type=type, subset_by_index=subset_by_index, subset_by_value=subset_by_value,
+                driver=driver)
 
 
 # ---- banded and tridiagonal matrices: the full matrix has the decomposition that SciPy finds of its diagonals
 
-_known = MultiOutput("eigh", lambda _a, w, v: (w, v), [lambda shape, y, _a, _w, _v: hermitian_values_rule(shape, y, None), None, None],
-                     [lambda shape, y, _a, _w, _v: hermitian_vectors_rule(shape, y, None), None, None])
+def _when_known(rule: Any) -> list[Any]:
+    return [lambda shape, y, _a, _w, _v: rule(shape, y, None), None, None]
+
+
+_known = MultiOutput("eigh", lambda _a, w, v: (w, v), _when_known(hermitian_values_rule), _when_known(hermitian_vectors_rule))
 
 
 def _decomposed(diagonals: Any, lower: bool, w: Any, v: Any, eigvals_only: bool, select: Any, limits: Any) -> Any:
@@ -158,24 +158,21 @@ def _decomposed(diagonals: Any, lower: bool, w: Any, v: Any, eigvals_only: bool,
     return w[..., which] if eigvals_only else (w[..., which], v[..., which])
 
 
-@implements(scipy.linalg.eig_banded)
-def eig_banded(a_band: Any, lower: bool = False, eigvals_only: bool = False, overwrite_a_band: bool = False,  # noqa: ARG001
-               select: Any = "a", select_range: Any = None, max_ev: int = 0, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.eig_banded)
+def eig_banded(a_band: Any, lower: bool = False, eigvals_only: bool = False, select: Any = "a", select_range: Any = None) -> Any:
     """Eigenvalues in ascending order and eigenvectors of a Hermitian matrix, of which a_band has the diagonals on one side."""
     w, v = solution(partial(call_scipy, "linalg.eig_banded", lower=lower), a_band)
     return _decomposed(a_band, lower, w, v, eigvals_only, select, select_range)
 
 
-@implements(scipy.linalg.eigvals_banded)
-def eigvals_banded(a_band: Any, lower: bool = False, overwrite_a_band: bool = False, select: Any = "a",
-                   select_range: Any = None, check_finite: bool = True) -> Any:
+@implements_scipy(scipy.linalg.eigvals_banded)
+def eigvals_banded(a_band: Any, lower: bool = False, select: Any = "a", select_range: Any = None) -> Any:
     """Eigenvalues in ascending order of a Hermitian matrix, of which a_band has the diagonals on one side."""
-    return eig_banded(a_band, lower, True, overwrite_a_band, select, select_range, 0, check_finite)
+    return eig_banded(a_band, lower, True, select, select_range)
 
 
-@implements(scipy.linalg.eigh_tridiagonal)
-def eigh_tridiagonal(d: Any, e: Any, eigvals_only: bool = False, select: Any = "a", select_range: Any = None,
-                     check_finite: bool = True, tol: float = 0.0, lapack_driver: str = "auto") -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.eigh_tridiagonal)
+def eigh_tridiagonal(d: Any, e: Any, eigvals_only: bool = False, select: Any = "a", select_range: Any = None) -> Any:
     """Eigenvalues in ascending order and eigenvectors of a real symmetric matrix with d on its diagonal and e beside it."""
     d, e = arrays_of(d, e)
     w, v = solution(partial(call_scipy, "linalg.eigh_tridiagonal"), d, e)
@@ -183,11 +180,10 @@ def eigh_tridiagonal(d: Any, e: Any, eigvals_only: bool = False, select: Any = "
     return _decomposed(np.stack([d, filled], -2), True, w, v, eigvals_only, select, select_range)
 
 
-@implements(scipy.linalg.eigvalsh_tridiagonal)
-def eigvalsh_tridiagonal(d: Any, e: Any, select: Any = "a", select_range: Any = None, check_finite: bool = True,
-                         tol: float = 0.0, lapack_driver: str = "auto") -> Any:
+@implements_scipy(scipy.linalg.eigvalsh_tridiagonal)
+def eigvalsh_tridiagonal(d: Any, e: Any, select: Any = "a", select_range: Any = None) -> Any:
     """Eigenvalues in ascending order of a real symmetric matrix with d on its diagonal and e beside it."""
-    return eigh_tridiagonal(d, e, True, select, select_range, check_finite, tol, lapack_driver)
+    return eigh_tridiagonal(d, e, True, select, select_range)
 
 
 __all__ = ["eig", "eig_banded", "eigh", "eigh_tridiagonal", "eigvals", "eigvals_banded", "eigvalsh", "eigvalsh_tridiagonal"]

@@ -14,9 +14,9 @@ import numpy as np
 import scipy.linalg
 
 from gpuad.differential import linear
-from gpuad.dispatch import implements
 from gpuad.primitives.implicit import implicit, solution
 from gpuad.primitives.matrices import conj_transpose, hermitian_part
+from gpuad.primitives.scipy_options import implements_scipy
 from gpuad.primitives.shapes import arrays_of, broadcast_to
 from gpuad.traced import raw
 from linalg import LeftProduct, LinearOperator, RightProduct, Sylvester
@@ -24,11 +24,10 @@ from linalg.arrays import Array, namespace
 from linalg.elements.sylvester import solve_sylvester as solve_plain
 from linalg.scipy import call_scipy
 
-
 _sylvester = implicit("solve_sylvester", lambda x, a, b: Sylvester(a, b, x.shape))
 
 
-@implements(scipy.linalg.solve_sylvester)
+@implements_scipy(scipy.linalg.solve_sylvester)
 def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
     """X with a X + X b = q."""
     a, b, q = arrays_of(a, b, q)
@@ -43,15 +42,15 @@ def _solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     return call_scipy("linalg.solve_sylvester", a, b, q, plain=solve_plain)
 
 
-@implements(scipy.linalg.solve_continuous_lyapunov)
+@implements_scipy(scipy.linalg.solve_continuous_lyapunov)
 def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
     """X with a X + X aᴴ = q."""
     a, q = _square("solve_continuous_lyapunov", a, q)
     return solve_sylvester(a, conj_transpose(a), q)
 
 
-@implements(scipy.linalg.solve_discrete_lyapunov)
-def solve_discrete_lyapunov(a: Any, q: Any, method: Any = None) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.solve_discrete_lyapunov)
+def solve_discrete_lyapunov(a: Any, q: Any) -> Any:
     """X with a X aᴴ − X + q = 0, through M X + X Mᴴ = −2 (a + 1)⁻¹ q (a + 1)⁻ᴴ with M = (a + 1)⁻¹ (a − 1)."""
     a, q = map(in_double, _square("solve_discrete_lyapunov", a, q))
     m, plus = bilinear(a)
@@ -109,24 +108,25 @@ _continuous_are = implicit("solve_continuous_are", _continuous_derivative)
 _discrete_are = implicit("solve_discrete_are", _discrete_derivative)
 
 
-@implements(scipy.linalg.solve_continuous_are)
+@implements_scipy(scipy.linalg.solve_continuous_are)
 def solve_continuous_are(a: Any, b: Any, q: Any, r: Any, e: Any = None, s: Any = None, balanced: bool = True) -> Any:
     """X with aᴴ X e + eᴴ X a − (eᴴ X b + s) r⁻¹ (bᴴ X e + sᴴ) + q = 0, stabilising. q and r are taken as Hermitian."""
-    plain = e is None
+    solve, given = partial(call_scipy, "linalg.solve_continuous_are", balanced=balanced and e is None), e is not None
     a, b, q, r, e, s = _coefficients(a, b, q, r, e, s)
-    x = solution(partial(call_scipy, "linalg.solve_continuous_are", balanced=balanced and plain), a, b, q, r, None if plain else e, s)
+    x = solution(solve, a, b, q, r, e if given else None, s)
     right = conj_transpose(b) @ x @ e + conj_transpose(s)
     gain = np.linalg.solve(r, right)
     residual = conj_transpose(a) @ x @ e + conj_transpose(e) @ x @ a - (conj_transpose(e) @ x @ b + s) @ gain + q
     return _continuous_are(residual, x, a - b @ gain, e)
 
 
-@implements(scipy.linalg.solve_discrete_are)
+@implements_scipy(scipy.linalg.solve_discrete_are)
 def solve_discrete_are(a: Any, b: Any, q: Any, r: Any, e: Any = None, s: Any = None, balanced: bool = True) -> Any:
-    """X with aᴴ X a − eᴴ X e − (aᴴ X b + s) (r + bᴴ X b)⁻¹ (bᴴ X a + sᴴ) + q = 0, stabilising. q and r are taken as Hermitian."""
-    plain = e is None
+    """X with aᴴ X a − eᴴ X e − (aᴴ X b + s) (r + bᴴ X b)⁻¹ (bᴴ X a + sᴴ) + q = 0, stabilising. q and r are taken as Hermitian.
+    """
+    solve, given = partial(call_scipy, "linalg.solve_discrete_are", balanced=balanced and e is None), e is not None
     a, b, q, r, e, s = _coefficients(a, b, q, r, e, s)
-    x = solution(partial(call_scipy, "linalg.solve_discrete_are", balanced=balanced and plain), a, b, q, r, None if plain else e, s)
+    x = solution(solve, a, b, q, r, e if given else None, s)
     bh = conj_transpose(b)
     gain = np.linalg.solve(r + bh @ x @ b, bh @ x @ a + conj_transpose(s))
     residual = conj_transpose(a) @ x @ a - conj_transpose(e) @ x @ e - (conj_transpose(a) @ x @ b + s) @ gain + q

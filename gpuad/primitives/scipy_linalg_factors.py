@@ -13,11 +13,11 @@ import numpy as np
 import scipy.linalg
 
 from gpuad.differential import MultiOutput, Primitive
-from gpuad.dispatch import implements
 from gpuad.primitives.decompositions import cholesky as numpy_cholesky
 from gpuad.primitives.decompositions import qr_by, qr_primitives, svd_by, svd_primitives
 from gpuad.primitives.matrices import conj_transpose, conj_transposing
 from gpuad.primitives.scipy_linalg_systems import solve_triangular
+from gpuad.primitives.scipy_options import implements_scipy
 from gpuad.primitives.shapes import arrays_of
 from gpuad.traced import TracedArray, raw
 from linalg import Diagonal, Identity, Inverse, LeftProduct, LinearOperator, RightProduct, Sylvester, TriangularProduct
@@ -26,14 +26,14 @@ from linalg.scipy import call_scipy, opaque
 
 # ---- Cholesky
 
-@implements(scipy.linalg.cholesky)
-def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.cholesky)
+def cholesky(a: Any, lower: bool = False) -> Any:
     """Upper triangular U with a = Uᴴ U, or lower triangular L with a = L Lᴴ."""
     return numpy_cholesky(a, upper=not lower)
 
 
-@implements(scipy.linalg.cho_factor)
-def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, bool]:  # noqa: ARG001
+@implements_scipy(scipy.linalg.cho_factor)
+def cho_factor(a: Any, lower: bool = False) -> tuple[Any, bool]:
     """The Cholesky factor in one triangle, what a has in the other; and which triangle it is."""
     n, xp = a.shape[-1], namespace(raw(a))
     mask = xp.tri(n, dtype=bool) if lower else xp.tri(n, dtype=bool).T
@@ -46,13 +46,8 @@ def _packed_rule(shape: Shape, y: Array, _a: Any, _lu: Any) -> LinearOperator:
     """dL = L tril(F, −1) and dU = triu(F) U with F = L⁻¹ dA U⁻¹, where L and U are completed to square matrices by 1."""
     xp, (m, n), k = namespace(y), shape[-2:], min(shape[-2:])
     left, right = xp.tril(y, -1), xp.triu(y)
-    if m > n:
-        left = xp.concatenate([left, xp.zeros((*shape[:-1], m - k), dtype=y.dtype)], -1)
-    else:
-        left = left[..., :k]
-    right = right[..., :k, :]
-    if n > m:
-        right = xp.concatenate([right, xp.zeros((*shape[:-2], n - k, n), dtype=y.dtype)], -2)
+    left = xp.concatenate([left[..., :k], xp.zeros((*shape[:-1], m - k), dtype=y.dtype)], -1)
+    right = xp.concatenate([right[..., :k, :], xp.zeros((*shape[:-2], n - k, n), dtype=y.dtype)], -2)
     left, right = left + xp.eye(m, dtype=y.dtype), right + xp.diag(xp.arange(n) >= k).astype(y.dtype)
     strict = xp.tri(m, n, -1, dtype=bool)
     f = Inverse(TriangularProduct(left, shape, True)) @ Inverse(RightProduct(right, shape))
@@ -101,15 +96,14 @@ def _unpacked(lu: Any) -> tuple[Any, Any]:
     return lower, np.triu(lu)[..., :k, :]
 
 
-@implements(scipy.linalg.lu_factor)
-def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, Any]:  # noqa: ARG001
+@implements_scipy(scipy.linalg.lu_factor)
+def lu_factor(a: Any) -> tuple[Any, Any]:
     """L below the diagonal and U above, in one array; and the pivots."""
     return _factored(a)[:2]
 
 
-@implements(scipy.linalg.lu)
-def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite: bool = True,  # noqa: ARG001
-       p_indices: bool = False) -> tuple[Any, ...]:
+@implements_scipy(scipy.linalg.lu)
+def lu(a: Any, permute_l: bool = False, p_indices: bool = False) -> tuple[Any, ...]:
     """(P, L, U) with a = P L U, or (P L, U); P is a matrix, or ``p_indices`` the rows p with a = L[p] U."""
     packed, _, rows = _factored(a)
     lower, upper = _unpacked(packed)
@@ -122,8 +116,8 @@ def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite:
     return (np.expand_dims(places, -1) == one).astype(a.real.dtype), lower, upper
 
 
-@implements(scipy.linalg.lu_solve)
-def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.lu_solve)
+def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0) -> Any:
     """x with a x = b for the factors that ``lu_factor`` gives of a; aᵀ x = b for ``trans`` 1, aᴴ x = b for 2."""
     packed, pivots = lu_and_piv
     packed, b = arrays_of(packed, b)
@@ -143,13 +137,12 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False,
 _qr = qr_primitives(partial(call_scipy, "linalg.qr", mode="economic"), partial(call_scipy, "linalg.qr", mode="full"))
 
 
-@implements(scipy.linalg.qr)
-def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False,  # noqa: ARG001
-       check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.qr)
+def qr(a: Any, mode: str = "full", pivoting: bool = False) -> Any:
     """(Q, R) with a = Q R, or with a[:, p] = Q R and p in the third place; (R,) where ``mode`` is "r"."""
     if mode not in ("full", "qr", "r", "economic"):
         raise ValueError(f"qr expected mode 'full', 'economic' or 'r' for traced arrays, got {mode!r}")
-    pivots = ()
+    pivots: tuple[Any, ...] = ()
     if pivoting:
         pivots = (call_scipy("linalg.qr", raw(a), mode="r", pivoting=True)[1],)
         a = np.swapaxes(take_rows(np.swapaxes(a, -1, -2), pivots[0]), -1, -2)
@@ -159,9 +152,9 @@ def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
     return (r, *pivots) if pivoting or a.ndim == 2 else r  # a stack's, alone, as SciPy has it
 
 
-@implements(scipy.linalg.rq)
-def rq(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", check_finite: bool = True) -> Any:  # noqa: ARG001
-    """(R, Q) with a = R Q: the QR decomposition of aᴴ with all rows and columns, those of the factors too, in the opposite order."""
+@implements_scipy(scipy.linalg.rq)
+def rq(a: Any, mode: str = "full") -> Any:
+    """(R, Q) with a = R Q: the QR decomposition of aᴴ, all rows and columns in the opposite order, those of the factors too."""
     if mode not in ("full", "r", "economic"):
         raise ValueError(f"rq expected mode 'full', 'economic' or 'r', got {mode!r}")
     q, r = qr_by(_qr, np.flip(conj_transpose(a), (-2, -1)), mode != "economic")
@@ -174,17 +167,16 @@ def rq(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
 _svd = svd_primitives(partial(call_scipy, "linalg.svd"))
 
 
-@implements(scipy.linalg.svd)
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False,  # noqa: ARG001
-        check_finite: bool = True, lapack_driver: str = "gesdd") -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.svd)
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, lapack_driver: str = "gesdd") -> Any:
     """(U, s, Vᴴ) with a = U S Vᴴ; the singular values only where ``compute_uv`` is false."""
     if not compute_uv:
         return _svd[0](a, lapack_driver=lapack_driver)[1]
     return svd_by(_svd, a, full_matrices, lapack_driver=lapack_driver)
 
 
-@implements(scipy.linalg.svdvals)
-def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.svdvals)
+def svdvals(a: Any) -> Any:
     """Singular values in descending order."""
     return _svd[0](a)[1]
 
@@ -198,20 +190,19 @@ def _null_rule(_shape: Shape, y: Array, a: Array, rcond: Any = None) -> LinearOp
 _null_space = Primitive("null_space", partial(call_scipy, "linalg.null_space"), _null_rule)
 
 
-@implements(scipy.linalg.null_space)
-def null_space(A: Any, rcond: Any = None, *, overwrite_a: bool = False, check_finite: bool = True,  # noqa: ARG001
-               lapack_driver: str = "gesdd") -> Any:  # noqa: ARG001
-    """An orthonormal basis N of the null space. It is one of many: functions of N Nᴴ have the right derivative, no others have one."""
+@implements_scipy(scipy.linalg.null_space)
+def null_space(A: Any, rcond: Any = None) -> Any:
+    """An orthonormal basis N of the null space, one of many: functions of N Nᴴ have the right derivative, no others have one."""
     return _null_space(A) if rcond is None else _null_space(A, rcond=rcond)
 
 
-@implements(scipy.linalg.orth)
+@implements_scipy(scipy.linalg.orth)
 def orth(A: Any, rcond: Any = None) -> Any:
     """An orthonormal basis of the range: the left singular vectors of a matrix of full rank."""
     rank, full = call_scipy("linalg.orth", raw(A), rcond).shape[-1], min(A.shape[-2:])
     if rank < full:
-        raise np.linalg.LinAlgError(f"orth expected a matrix of full rank {full}, got one of rank {rank}, around which the range has "
-                                    "no derivative; take the singular vectors that you need by svd")
+        raise np.linalg.LinAlgError(f"orth expected a matrix of full rank {full}, got one of rank {rank}, around which the range "
+                                    "has no derivative; take the singular vectors that you need by svd")
     return svd(A, full_matrices=False)[0]
 
 
@@ -229,7 +220,8 @@ def _unitary_rule(shape: Shape, y: tuple[Array, Array], _a: Any) -> LinearOperat
     inside = LeftProduct(u, p.shape) @ _turn(shape, u, p)
     if shape[-2] == shape[-1]:
         return inside
-    return inside + (Identity(shape) - LeftProduct(u, p.shape) @ LeftProduct(conj_transpose(u), shape)) @ Inverse(RightProduct(p, shape))
+    outside = Identity(shape) - LeftProduct(u, p.shape) @ LeftProduct(conj_transpose(u), shape)
+    return inside + outside @ Inverse(RightProduct(p, shape))
 
 
 def _positive_rule(shape: Shape, y: tuple[Array, Array], _a: Any) -> LinearOperator:
@@ -246,7 +238,7 @@ def _polar_value(a: Array) -> tuple[Array, Array]:
 _polar = MultiOutput("polar", partial(call_scipy, "linalg.polar", plain=_polar_value), [_unitary_rule], [_positive_rule])
 
 
-@implements(scipy.linalg.polar)
+@implements_scipy(scipy.linalg.polar)
 def polar(a: Any, side: str = "right") -> tuple[Any, Any]:
     """(U, P) with a = U P, or a = P U where ``side`` is "left": U has orthonormal columns or rows, P is positive semidefinite."""
     if side not in ("right", "left"):
@@ -259,12 +251,13 @@ def polar(a: Any, side: str = "right") -> tuple[Any, Any]:
     return (u, np.matmul(conj_transpose(u), a)) if side == "right" else (u, np.matmul(a, conj_transpose(u)))
 
 
-@implements(scipy.linalg.orthogonal_procrustes)
-def orthogonal_procrustes(A: Any, B: Any, check_finite: bool = True) -> tuple[Any, Any]:  # noqa: ARG001
+@implements_scipy(scipy.linalg.orthogonal_procrustes)
+def orthogonal_procrustes(A: Any, B: Any) -> tuple[Any, Any]:
     """The unitary R for which A R is closest to B, and the sum of the singular values of Aᴴ B."""
     A, B = arrays_of(A, B)
     r, p = polar(np.matmul(conj_transpose(A), B))
     return r, np.trace(p, axis1=-2, axis2=-1).real
 
 
-__all__ = ["cho_factor", "cholesky", "lu", "lu_factor", "lu_solve", "null_space", "orth", "orthogonal_procrustes", "polar", "qr", "rq", "svd", "svdvals"]
+__all__ = ["cho_factor", "cholesky", "lu", "lu_factor", "lu_solve", "null_space", "orth", "orthogonal_procrustes", "polar", "qr",
+           "rq", "svd", "svdvals"]

@@ -1,4 +1,4 @@
-"""Functions of square matrices: exponential, logarithm, powers, sine and cosine. Every function takes stacks of matrices (…, n, n).
+"""Functions of square matrices: exponential, logarithm, powers, sine and cosine; of stacks of them too.
 
 Their differential is made of the element ``linalg.ExponentialDerivative``, the Fréchet derivative of the exponential; those of
 the square root and of the sign solve Sylvester equations. It exists to every order where the function does: at defective
@@ -19,8 +19,8 @@ import numpy as np
 import scipy.linalg
 
 from gpuad.differential import Primitive
-from gpuad.dispatch import implements
 from gpuad.primitives.inverses import matrix_power
+from gpuad.primitives.scipy_options import implements_scipy
 from gpuad.traced import stand_in
 from linalg import ExponentialDerivative, Identity, Inverse, LeftProduct, LinearOperator, RightProduct, Sylvester
 from linalg.arrays import Array, Shape
@@ -56,28 +56,28 @@ _sqrtm = Primitive("sqrtm", partial(call_scipy, "linalg.sqrtm"), lambda shape, y
 """X with X X = A: X dX + dX X = dA."""
 
 
-@implements(scipy.linalg.expm)
+@implements_scipy(scipy.linalg.expm)
 def expm(A: Any) -> Any:
     """The exponential Σ Aᵏ/k!."""
     require_square("expm", A)
     return _expm(A)
 
 
-@implements(scipy.linalg.logm)
+@implements_scipy(scipy.linalg.logm)
 def logm(A: Any) -> Any:
     """The principal logarithm: exp(X) = A, with imaginary parts of the eigenvalues of X between −π and π."""
     require_square("logm", A)
     return _logm(A)
 
 
-@implements(scipy.linalg.sqrtm)
+@implements_scipy(scipy.linalg.sqrtm)
 def sqrtm(A: Any) -> Any:
     """The principal square root: X X = A, with eigenvalues of X in the right half-plane."""
     require_square("sqrtm", A)
     return _sqrtm(A)
 
 
-@implements(scipy.linalg.fractional_matrix_power)
+@implements_scipy(scipy.linalg.fractional_matrix_power)
 def fractional_matrix_power(A: Any, t: Any) -> Any:
     """Aᵗ = exp(t log A)."""
     require_square("fractional_matrix_power", A)
@@ -86,8 +86,8 @@ def fractional_matrix_power(A: Any, t: Any) -> Any:
     return matrix_power(A, int(t)) if t == int(t) else _power(A, float(t))
 
 
-@implements(scipy.linalg.expm_frechet)
-def expm_frechet(A: Any, E: Any, method: Any = None, compute_expm: bool = True, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.expm_frechet)
+def expm_frechet(A: Any, E: Any, compute_expm: bool = True) -> Any:
     """exp(A), and its Fréchet derivative along E."""
     dtype = np.result_type(A.dtype, E.dtype, float)
     a, e = A.astype(dtype), E.astype(dtype)
@@ -107,7 +107,7 @@ def _sign_rule(shape: Shape, y: Array, a: Array) -> LinearOperator:
 _signm = Primitive("signm", partial(call_scipy, "linalg.signm"), _sign_rule)
 
 
-@implements(scipy.linalg.signm)
+@implements_scipy(scipy.linalg.signm)
 def signm(A: Any) -> Any:
     """The sign: eigenvalues become 1 or −1 by the sign of their real part."""
     require_square("signm", A)
@@ -120,13 +120,13 @@ def _with_both_signs(A: Any) -> tuple[Any, Any]:
     return expm(1j * A), expm(-1j * A)
 
 
-@implements(scipy.linalg.cosm)
+@implements_scipy(scipy.linalg.cosm)
 def cosm(A: Any) -> Any:
     """The cosine (exp(iA) + exp(−iA))/2."""
     return sum(_with_both_signs(A)) * 0.5 if A.dtype.kind == "c" else expm(1j * A).real
 
 
-@implements(scipy.linalg.sinm)
+@implements_scipy(scipy.linalg.sinm)
 def sinm(A: Any) -> Any:
     """The sine (exp(iA) − exp(−iA))/2i."""
     if A.dtype.kind != "c":
@@ -135,25 +135,25 @@ def sinm(A: Any) -> Any:
     return -0.5j * (plus - minus)
 
 
-@implements(scipy.linalg.tanm)
+@implements_scipy(scipy.linalg.tanm)
 def tanm(A: Any) -> Any:
     """The tangent cos(A)⁻¹ sin(A)."""
     return np.linalg.solve(cosm(A), sinm(A))
 
 
-@implements(scipy.linalg.coshm)
+@implements_scipy(scipy.linalg.coshm)
 def coshm(A: Any) -> Any:
     """The hyperbolic cosine (exp(A) + exp(−A))/2."""
     return 0.5 * (expm(A) + expm(-A))
 
 
-@implements(scipy.linalg.sinhm)
+@implements_scipy(scipy.linalg.sinhm)
 def sinhm(A: Any) -> Any:
     """The hyperbolic sine (exp(A) − exp(−A))/2."""
     return 0.5 * (expm(A) - expm(-A))
 
 
-@implements(scipy.linalg.tanhm)
+@implements_scipy(scipy.linalg.tanhm)
 def tanhm(A: Any) -> Any:
     """The hyperbolic tangent cosh(A)⁻¹ sinh(A)."""
     return np.linalg.solve(coshm(A), sinhm(A))

@@ -6,6 +6,7 @@ by which Toeplitz systems are solved, needs leading principal minors that are re
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from gpuad.primitives.constants import CONSTANTS
 from gpuad.primitives.convolutions import convolution
 from gpuad.primitives.implicit import implicit, solution
 from gpuad.primitives.scipy_linalg_equations import in_double
+from gpuad.primitives.scipy_options import implements_scipy
 from gpuad.primitives.shapes import arrays_of, broadcast_to, reshape
 from gpuad.traced import raw
 from linalg import Toeplitz
@@ -27,10 +29,10 @@ from linalg.scipy import call_scipy
 
 def _placed(function: Callable[..., Any], *vectors: Any) -> Any:
     """function(*vectors), for a function that puts entries of vectors, and zeros, into a matrix; vectors may be stacks."""
-    vectors = [np.expand_dims(v, 0) if v.ndim == 0 else v for v in arrays_of(*vectors)]
-    ends = np.cumsum([1, *[v.shape[-1] for v in vectors]])
-    places = function(*[np.arange(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)])
-    return _with_zero(vectors)[..., places]
+    lines = [np.expand_dims(v, 0) if v.ndim == 0 else v for v in arrays_of(*vectors)]
+    ends = np.cumsum([1, *[v.shape[-1] for v in lines]])
+    places = function(*[np.arange(a, b) for a, b in pairwise(ends)])
+    return _with_zero(lines)[..., places]
 
 
 def _with_zero(vectors: list[Any]) -> Any:
@@ -41,19 +43,19 @@ def _with_zero(vectors: list[Any]) -> Any:
     return np.concatenate([zero, *[broadcast_to(v, (*batch, v.shape[-1])) for v in vectors]], -1)
 
 
-@implements(scipy.linalg.toeplitz)
+@implements_scipy(scipy.linalg.toeplitz)
 def toeplitz(c: Any, r: Any = None) -> Any:
     """The matrix with first column c and first row r, constant along diagonals; r is the conjugate of c by default."""
     return _placed(scipy.linalg.toeplitz, c, np.conjugate(c) if r is None else r)
 
 
-@implements(scipy.linalg.circulant)
+@implements_scipy(scipy.linalg.circulant)
 def circulant(c: Any) -> Any:
     """The matrix whose columns are c, rotated downwards by one more each."""
     return _placed(scipy.linalg.circulant, c)
 
 
-@implements(scipy.linalg.hankel)
+@implements_scipy(scipy.linalg.hankel)
 def hankel(c: Any, r: Any = None) -> Any:
     """The matrix with first column c and last row r, constant along antidiagonals; r is zero by default."""
     c, r = arrays_of(c, namespace(raw(c)).zeros(c.shape, dtype=c.dtype) if r is None else r)
@@ -62,19 +64,19 @@ def hankel(c: Any, r: Any = None) -> Any:
     return _placed(scipy.linalg.hankel, c, r)
 
 
-@implements(scipy.linalg.leslie)
+@implements_scipy(scipy.linalg.leslie)
 def leslie(f: Any, s: Any) -> Any:
     """The Leslie matrix: f in the first row, s below the diagonal."""
     return _placed(scipy.linalg.leslie, f, s)
 
 
-@implements(scipy.linalg.convolution_matrix)
+@implements_scipy(scipy.linalg.convolution_matrix)
 def convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
     """The matrix whose product with a vector of length n is the convolution with a."""
     return _placed(lambda v: scipy.linalg.convolution_matrix(v, n, mode), a)
 
 
-@implements(scipy.linalg.diagsvd)
+@implements_scipy(scipy.linalg.diagsvd)
 def diagsvd(s: Any, M: int, N: int) -> Any:
     """The matrix of M rows and N columns with s on its diagonal."""
     return _placed(lambda v: scipy.linalg.diagsvd(v, M, N), s)
@@ -91,19 +93,19 @@ def _companion(function: Callable[..., Any], a: Any) -> Any:
     return _with_zero([one, -a[..., 1:] / a[..., :1]])[..., places]
 
 
-@implements(scipy.linalg.companion)
+@implements_scipy(scipy.linalg.companion)
 def companion(a: Any) -> Any:
     """The companion matrix of a polynomial with coefficients a, the highest first."""
     return _companion(scipy.linalg.companion, a)
 
 
-@implements(scipy.linalg.fiedler_companion)
+@implements_scipy(scipy.linalg.fiedler_companion)
 def fiedler_companion(a: Any) -> Any:
     """Fiedler's companion matrix, with five diagonals, of a polynomial with coefficients a, the highest first."""
     return _companion(scipy.linalg.fiedler_companion, a)
 
 
-@implements(scipy.linalg.fiedler)
+@implements_scipy(scipy.linalg.fiedler)
 def fiedler(a: Any) -> Any:
     """|a_i − a_j|; where entries coincide the derivative is 0."""
     return np.abs(np.expand_dims(a, -1) - np.expand_dims(a, -2))
@@ -124,7 +126,7 @@ def block_diag(*arrs: Any) -> Any:
     return np.concatenate(rows, -2)
 
 
-@implements(scipy.linalg.khatri_rao)
+@implements_scipy(scipy.linalg.khatri_rao)
 def khatri_rao(a: Any, b: Any) -> Any:
     """The Kronecker products of the columns of a with those of b."""
     a, b = arrays_of(a, b)
@@ -148,8 +150,8 @@ def _diagonals(c_or_cr: Any, b: Any) -> tuple[Any, Any, int, int]:
     return np.concatenate([broadcast_to(row, (*batch, n - 1)), broadcast_to(c, (*batch, c.shape[-1]))], -1), b, c.shape[-1], n
 
 
-@implements(scipy.linalg.matmul_toeplitz)
-def matmul_toeplitz(c_or_cr: Any, x: Any, check_finite: bool = False, workers: Any = None) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.matmul_toeplitz)
+def matmul_toeplitz(c_or_cr: Any, x: Any) -> Any:
     """T x for the Toeplitz matrix with first column c and first row r, as a convolution."""
     t, x, m, n = _diagonals(c_or_cr, x)
     if x.ndim == 1:
@@ -161,8 +163,8 @@ def matmul_toeplitz(c_or_cr: Any, x: Any, check_finite: bool = False, workers: A
 _toeplitz = implicit("solve_toeplitz", lambda x, t: Toeplitz(t, x.shape))
 
 
-@implements(scipy.linalg.solve_toeplitz)
-def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.solve_toeplitz)
+def solve_toeplitz(c_or_cr: Any, b: Any) -> Any:
     """x with T x = b for the Toeplitz matrix with first column c and first row r."""
     t, b, m, n = _diagonals(c_or_cr, b)
     if m != n:
@@ -179,7 +181,7 @@ def _solve_toeplitz(t: Array, b: Array) -> Array:
     return call_scipy("linalg.solve_toeplitz", (t[..., n - 1:], np.flip(t[..., :n], -1)), b, plain=solve_plain)
 
 
-@implements(scipy.linalg.solve_circulant)
+@implements_scipy(scipy.linalg.solve_circulant)
 def solve_circulant(c: Any, b: Any, singular: str = "raise", tol: Any = None, caxis: int = -1, baxis: int = 0,
                     outaxis: int = 0) -> Any:
     """x with C x = b for the circulant matrix with first column c, by Fourier transforms; ``singular`` may be "lstsq"."""

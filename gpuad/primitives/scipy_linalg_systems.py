@@ -14,16 +14,17 @@ import numpy as np
 import scipy.linalg
 
 from gpuad.differential import Primitive
-from gpuad.dispatch import implements
 from gpuad.primitives.decompositions import as_hermitian
 from gpuad.primitives.implicit import implicit, solution
 from gpuad.primitives.inverses import least_squares, pinv_rule
 from gpuad.primitives.norms import norm as numpy_norm
+from gpuad.primitives.scipy_options import implements_scipy
 from gpuad.primitives.shapes import arrays_of, broadcast_to, reshape
 from gpuad.traced import raw
 from linalg import Banded, TriangularProduct
 from linalg.arrays import Array, namespace
-from linalg.elements.banded import shifted, solve_banded as banded_plain, substitute
+from linalg.elements.banded import shifted, substitute
+from linalg.elements.banded import solve_banded as banded_plain
 from linalg.scipy import call_scipy
 
 # ---- triangular systems
@@ -31,9 +32,8 @@ from linalg.scipy import call_scipy
 _triangular = implicit("solve_triangular", lambda x, t, lower: TriangularProduct(t, x.shape, lower))
 
 
-@implements(scipy.linalg.solve_triangular)
-def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False,
-                     overwrite_b: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.solve_triangular)
+def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False) -> Any:
     """x with T x = b for a triangle T of a; with Tᵀ for ``trans`` 1 or "T", Tᴴ for 2 or "C"."""
     a, b = arrays_of(a, b)
     if trans not in (0, 1, 2, "N", "T", "C"):
@@ -66,8 +66,8 @@ def _vector(x: Any, vector: bool) -> Any:
     return x[..., 0] if vector else x
 
 
-@implements(scipy.linalg.cho_solve)
-def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.cho_solve)
+def cho_solve(c_and_lower: Any, b: Any) -> Any:
     """x with L Lᴴ x = b, or Uᴴ U x = b, for the factor that ``cho_factor`` gives."""
     c, lower = c_and_lower
     half = solve_triangular(c, b, 0 if lower else 2, lower)
@@ -79,9 +79,8 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite:
 _banded = implicit("solve_banded", lambda x, bands, u: Banded(bands, u, x.shape))
 
 
-@implements(scipy.linalg.solve_banded)
-def solve_banded(l_and_u: Any, ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False,
-                 check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.solve_banded)
+def solve_banded(l_and_u: Any, ab: Any, b: Any) -> Any:
     """x with A x = b for A with l diagonals below the main one and u above, A_ij = ab[u + i − j, j]."""
     below, above = map(int, l_and_u)
     ab, b = arrays_of(ab, b)
@@ -96,9 +95,8 @@ def _solve_banded(ab: Array, b: Array, l_and_u: tuple[int, int]) -> Array:
     return call_scipy("linalg.solve_banded", l_and_u, ab, b, plain=banded_plain)
 
 
-@implements(scipy.linalg.solveh_banded)
-def solveh_banded(ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False, lower: bool = False,
-                  check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.solveh_banded)
+def solveh_banded(ab: Any, b: Any, lower: bool = False) -> Any:
     """x with A x = b for a Hermitian A, of which ab has the diagonals on one side."""
     ab, b = arrays_of(ab, b)
     width = ab.shape[-2] - 1
@@ -117,8 +115,8 @@ def hermitian_bands(ab: Any, lower: bool) -> Any:
     return np.stack([*[ab[..., d, :] for d in range(width)], main, *below], -2)
 
 
-@implements(scipy.linalg.cho_solve_banded)
-def cho_solve_banded(cb_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.cho_solve_banded)
+def cho_solve_banded(cb_and_lower: Any, b: Any) -> Any:
     """x with L Lᴴ x = b, or Uᴴ U x = b, for the banded factor that ``cholesky_banded`` gives."""
     cb, lower = cb_and_lower
     cb, b = arrays_of(cb, b)
@@ -153,9 +151,8 @@ def _structured(a: Any, name: str, lower: bool) -> Any:
     return a if high is None else np.tril(a, high)
 
 
-@implements(scipy.linalg.solve)
-def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False, overwrite_b: bool = False,  # noqa: ARG001
-          check_finite: bool = True, assume_a: Any = None, transposed: bool = False) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.solve)
+def solve(a: Any, b: Any, lower: bool = False, assume_a: Any = None, transposed: bool = False) -> Any:
     """x with a x = b, or aᵀ x = b where ``transposed``, for an a of a structure that is known."""
     a, b = arrays_of(a, b)
     name = _structure(assume_a)
@@ -181,15 +178,14 @@ def _bands(a: Any, width: int) -> Any:
     return np.stack(rows, -2)
 
 
-@implements(scipy.linalg.inv)
-def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True, *, assume_a: Any = None,  # noqa: ARG001
-        lower: bool = False) -> Any:
+@implements_scipy(scipy.linalg.inv)
+def inv(a: Any, *, assume_a: Any = None, lower: bool = False) -> Any:
     """The inverse of a matrix of a structure that is known."""
     return np.linalg.inv(_structured(a, _structure(assume_a), lower))
 
 
-@implements(scipy.linalg.det)
-def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.det)
+def det(a: Any) -> Any:
     """The determinant, in double precision."""
     return np.linalg.det(a.astype(np.result_type(a.dtype, float)))
 
@@ -200,25 +196,23 @@ _pinv = Primitive("pinv", partial(call_scipy, "linalg.pinv"), pinv_rule)
 _pinvh = Primitive("pinvh", partial(call_scipy, "linalg.pinvh"), pinv_rule)
 
 
-@implements(scipy.linalg.pinv)
-def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.pinv)
+def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False) -> Any:
     """The Moore–Penrose inverse. Its differential holds where the rank is constant around a."""
     result = _pinv(a, atol=atol, rtol=rtol)
     return (result, call_scipy("linalg.pinv", raw(a), atol=atol, rtol=rtol, return_rank=True)[1]) if return_rank else result
 
 
-@implements(scipy.linalg.pinvh)
-def pinvh(a: Any, atol: Any = None, rtol: Any = None, lower: bool = True, return_rank: bool = False,
-          check_finite: bool = True) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.pinvh)
+def pinvh(a: Any, atol: Any = None, rtol: Any = None, lower: bool = True, return_rank: bool = False) -> Any:
     """The Moore–Penrose inverse of a Hermitian matrix. Its differential holds where the rank is constant around a."""
     a = as_hermitian(a, lower=lower)
     result = _pinvh(a, atol=atol, rtol=rtol)
     return (result, call_scipy("linalg.pinvh", raw(a), atol=atol, rtol=rtol, return_rank=True)[1]) if return_rank else result
 
 
-@implements(scipy.linalg.lstsq)
-def lstsq(a: Any, b: Any, cond: Any = None, overwrite_a: bool = False, overwrite_b: bool = False,  # noqa: ARG001
-          check_finite: bool = True, lapack_driver: Any = None) -> Any:  # noqa: ARG001
+@implements_scipy(scipy.linalg.lstsq)
+def lstsq(a: Any, b: Any, cond: Any = None, lapack_driver: Any = None) -> Any:
     """(x, residuals, rank, singular values) with x = A⁺ b; see ``numpy.linalg.lstsq`` for what is differentiable."""
     a, b = arrays_of(a, b)
     if a.ndim != 2:
@@ -229,11 +223,11 @@ def lstsq(a: Any, b: Any, cond: Any = None, overwrite_a: bool = False, overwrite
     return x, residuals, rank, None if lapack_driver == "gelsy" else values
 
 
-@implements(scipy.linalg.norm)
-def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, check_finite: bool = True) -> Any:  # noqa: A002, ARG001
+@implements_scipy(scipy.linalg.norm)
+def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002
     """The norm of vectors or matrices, as in NumPy."""
     return numpy_norm(a, ord, axis, keepdims)
 
 
-__all__ = ["cho_solve", "cho_solve_banded", "det", "hermitian_bands", "inv", "lstsq", "norm", "pinv", "pinvh", "solve", "solve_banded",
-           "solve_triangular", "solveh_banded"]
+__all__ = ["cho_solve", "cho_solve_banded", "det", "hermitian_bands", "inv", "lstsq", "norm", "pinv", "pinvh", "solve",
+           "solve_banded", "solve_triangular", "solveh_banded"]

@@ -110,6 +110,7 @@ def is_sparse(x: Any) -> bool:
     return scipy.sparse.issparse(x) or type(x).__module__.startswith("cupyx.scipy.sparse")
 
 
+_NOTHING: Any = (lambda: None, None, None)
 _known: dict[int, tuple[Any, Pattern, Array]] = {}
 
 
@@ -117,8 +118,8 @@ def constant(matrix: Any) -> tuple[Pattern, Array]:
     """The pattern and the entries of a constant matrix: in copies, made once for as long as the matrix stays as it is."""
     form = matrix if matrix.format in ("csr", "csc") else matrix.tocsr()
     key = id(matrix)
-    reference, pattern, data = _known.get(key, (None, None, None))
-    if reference is None or reference() is not matrix or not _is(form, pattern, data):
+    reference, pattern, data = _known.get(key, _NOTHING)
+    if reference() is not matrix or not _is(form, pattern, data):
         pattern = Pattern(form.format, (form.indices, form.indptr), form.shape)
         data = form.data.copy()
         if not is_cupy(data):

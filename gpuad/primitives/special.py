@@ -117,6 +117,16 @@ def constant(name: str) -> None:
     CONSTANTS.add(function)
 
 
+def log(x: Any) -> Any:
+    """log x, −∞ at 0 and NaN below it without a warning."""
+    return sc.xlogy(like(x, 1).astype(x.dtype), x)
+
+
+def counted(k: Any, x: Any) -> Any:
+    """A count in the precision of x."""
+    return k.astype(real_dtype(x.dtype)) if hasattr(k, "dtype") else real_dtype(x.dtype).type(k)
+
+
 def power_series(coefficients: Sequence[float], x: Any) -> Any:
     """Σ cₖ xᵏ by Horner's rule."""
     total: Any = coefficients[-1]
@@ -135,4 +145,4 @@ def like(x: Any, values: Any) -> Any:
     return namespace(raw(x)).asarray(values, dtype=real_dtype(x.dtype))
 
 
-__all__ = ["UNKNOWN", "Special", "by_parts", "constant", "like", "outputs", "power_series", "sc", "ufunc"]
+__all__ = ["UNKNOWN", "Special", "by_parts", "constant", "counted", "like", "log", "outputs", "power_series", "sc", "ufunc"]

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.special
 
 from gpuad.dispatch import TABLE, implements
-from gpuad.primitives.special import UNKNOWN, Special, power_series, sc, ufunc
+from gpuad.primitives.special import UNKNOWN, Special, counted, power_series, sc, ufunc
 
 # orders 0 and 1
 ufunc("j0", lambda _y, x: -sc.j1(x))
@@ -85,7 +85,8 @@ def _spherical(name: str, lower: int, upper: int) -> None:
 
     def slope(n: Any, z: Any) -> Any:
         f = getattr(sc, name)
-        return (lower * n * f(n - (n > 0), z) + upper * (n + 1) * f(n + 1, z)) / (2 * n + 1)
+        k = counted(n, z)
+        return (lower * k * f(n - (n > 0), z) + upper * (k + 1) * f(n + 1, z)) / (2 * k + 1)
 
     primitive = Special(name, lambda n, z: getattr(sc, name)(n, z), UNKNOWN, lambda _y, n, z: slope(n, z), whole=[0])
     TABLE[function] = lambda n, z, derivative=False: slope(n, z) if derivative else primitive(n, z)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.primitives.special import UNKNOWN, sc, ufunc
+from gpuad.primitives.special import UNKNOWN, counted, like, sc, ufunc
 from gpuad.primitives.special_elementary import boxcox_slope
 from gpuad.primitives.special_incomplete import beta_density, beta_slope, gamma_density, gamma_slope
 
@@ -36,25 +36,20 @@ ufunc("gdtrib", lambda b, a, _p, x: -x * gamma_density(b, a * x) / gamma_slope(b
 # the Poisson distribution: Q(⌊k⌋ + 1, m)
 ufunc("pdtr", UNKNOWN, lambda _y, k, m: -gamma_density(np.floor(k) + 1, m))
 ufunc("pdtrc", UNKNOWN, lambda _y, k, m: gamma_density(np.floor(k) + 1, m))
-ufunc("pdtri", UNKNOWN, lambda m, k, _y: -1 / gamma_density(_counted(k, m) + 1, m))
+ufunc("pdtri", UNKNOWN, lambda m, k, _y: -1 / gamma_density(counted(k, m) + 1, m))
 
 # the binomial distribution: 1 − I_p(⌊k⌋ + 1, n − ⌊k⌋); the negative one: I_p(n, k + 1)
 ufunc("bdtr", UNKNOWN, UNKNOWN, lambda _y, k, n, p: -_binomial(k, n, p))
 ufunc("bdtrc", UNKNOWN, UNKNOWN, lambda _y, k, n, p: _binomial(k, n, p))
 ufunc("bdtri", UNKNOWN, UNKNOWN, lambda p, k, n, _y: -1 / _binomial(k, n, p))
-ufunc("nbdtr", UNKNOWN, UNKNOWN, lambda _y, k, n, p: beta_density(_counted(n, p), _counted(k, p) + 1, p))
-ufunc("nbdtrc", UNKNOWN, UNKNOWN, lambda _y, k, n, p: -beta_density(_counted(n, p), _counted(k, p) + 1, p))
-ufunc("nbdtri", UNKNOWN, UNKNOWN, lambda p, k, n, _y: 1 / beta_density(_counted(n, p), _counted(k, p) + 1, p))
-
-
-def _counted(k: Any, like: Any) -> Any:
-    """A count in the precision of an array."""
-    return k.astype(like.dtype) if hasattr(k, "dtype") else like.dtype.type(k)
+ufunc("nbdtr", UNKNOWN, UNKNOWN, lambda _y, k, n, p: beta_density(counted(n, p), counted(k, p) + 1, p))
+ufunc("nbdtrc", UNKNOWN, UNKNOWN, lambda _y, k, n, p: -beta_density(counted(n, p), counted(k, p) + 1, p))
+ufunc("nbdtri", UNKNOWN, UNKNOWN, lambda p, k, n, _y: 1 / beta_density(counted(n, p), counted(k, p) + 1, p))
 
 
 def _binomial(k: Any, n: Any, p: Any) -> Any:
-    k = np.floor(_counted(k, p))
-    return beta_density(k + 1, _counted(n, p) - k, p)
+    k = np.floor(counted(k, p))
+    return beta_density(k + 1, counted(n, p) - k, p)
 
 
 # the F distribution: I_w(m/2, n/2) with w = mx/(mx + n)
@@ -84,13 +79,13 @@ ufunc("fdtridfd", lambda n, m, _p, x: -_f_slope_m(m, n, x) / _f_slope_n(m, n, x)
 
 # Student's t distribution: I_w(v/2, 1/2)/2 left of 0, with w = v/(v + t²)
 def _t_density(v: Any, t: Any) -> Any:
-    return np.exp(-(v + 1) / 2 * np.log1p(t * t / v) - sc.betaln(v / 2, 0.5)) / np.sqrt(v)
+    return np.exp(-(v + 1) / 2 * np.log1p(t * t / v) - sc.betaln(v / 2, like(v, 0.5))) / np.sqrt(v)
 
 
 def _t_slope(v: Any, t: Any) -> Any:
     total = v + t * t
     w, rest = v / total, t * t / total
-    slope = beta_slope(v / 2, 0.5 + 0.0 * v, w, rest) / 4
+    slope = beta_slope(v / 2, like(v, 0.5), w, rest) / 4
     return -np.sign(t) * slope - t / (2 * v) * _t_density(v, t)
 
 

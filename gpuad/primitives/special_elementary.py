@@ -1,6 +1,6 @@
 """What stands between elementary and special functions: logistic functions, x log y and entropies, losses, powers, degrees.
 
-x log y has the derivative log y in x, −∞ at y = 0, and in y the derivative 0 where both are 0. Loss functions have the
+x log y has the derivative log y in x, −∞ at y = 0, and in y the derivative 0 where both are 0, as have x log(x/y) and its kin in x. Loss functions have the
 mean of the one-sided derivatives at their kinks.
 """
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import scipy.special
 
 from gpuad.dispatch import implements
-from gpuad.primitives.special import by_parts, constant, power_series, sc, ufunc
+from gpuad.primitives.special import by_parts, constant, like, log, power_series, sc, ufunc
 
 DEGREE, LN2, LN10 = math.pi / 180, math.log(2), math.log(10)
 
@@ -23,10 +23,10 @@ ufunc("logit", lambda _y, x: 1 / (x * (1 - x)))
 
 # x log y, entropies, losses
 ufunc("xlogy", lambda _y, _a, b: log(b), lambda _y, a, b: _ratio(a, b))
-ufunc("xlog1py", lambda _y, _a, b: sc.xlog1py(1.0, b), lambda _y, a, b: _ratio(a, 1 + b))
+ufunc("xlog1py", lambda _y, _a, b: sc.xlog1py(like(b, 1).astype(b.dtype), b), lambda _y, a, b: _ratio(a, 1 + b))
 ufunc("entr", lambda _y, x: -log(x) - 1)
-ufunc("rel_entr", lambda _y, a, b: log(a / b) + 1, lambda _y, a, b: -_ratio(a, b))
-ufunc("kl_div", lambda _y, a, b: log(a / b), lambda _y, a, b: 1 - _ratio(a, b))
+ufunc("rel_entr", lambda _y, a, b: np.where((a == 0) & (b == 0), 0.0, log(_ratio(a, b)) + 1), lambda _y, a, b: -_ratio(a, b))
+ufunc("kl_div", lambda _y, a, b: np.where((a == 0) & (b == 0), 0.0, log(_ratio(a, b))), lambda _y, a, b: 1 - _ratio(a, b))
 ufunc("huber", lambda _y, d, r: np.maximum(abs(r) - d, 0.0), lambda _y, d, r: np.clip(r, -d, d))
 ufunc("pseudo_huber", lambda _y, d, r: _pseudo_huber_width(d, r), lambda _y, d, r: r / np.hypot(1.0, r / d))
 
@@ -53,11 +53,6 @@ ufunc("tandg", lambda y, _x: DEGREE * (1 + y * y))
 ufunc("cotdg", lambda y, _x: -DEGREE * (1 + y * y))
 ufunc("radian", lambda _y, _d, _m, _s: DEGREE, lambda _y, _d, _m, _s: DEGREE / 60, lambda _y, _d, _m, _s: DEGREE / 3600)
 constant("round")
-
-
-def log(x: Any) -> Any:
-    """log x, −∞ at 0 and NaN below it without a warning."""
-    return sc.xlogy(1.0, x)
 
 
 def _ratio(a: Any, b: Any) -> Any:

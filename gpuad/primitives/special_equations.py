@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gpuad.primitives.special import UNKNOWN, outputs, sc, ufunc
+from gpuad.primitives.special import UNKNOWN, like, outputs, sc, ufunc
 
 # w″ = z w
 outputs("airy", [lambda y, _z: y[1]], [lambda y, z: z * y[0]], [lambda y, _z: y[3]], [lambda y, z: z * y[2]])
@@ -30,9 +30,9 @@ outputs("pbwa", [UNKNOWN, lambda y, _a, _x: y[1]], [UNKNOWN, lambda y, a, x: (a 
 # Struve functions
 ufunc("struve", UNKNOWN, lambda _y, v, x: (sc.struve(v - 1, x) - sc.struve(v + 1, x) + _struve_power(v, x)) / 2)
 ufunc("modstruve", UNKNOWN, lambda _y, v, x: (sc.modstruve(v - 1, x) + sc.modstruve(v + 1, x) + _struve_power(v, x)) / 2)
-ufunc("itstruve0", lambda _y, x: sc.struve(0, x))
-ufunc("it2struve0", lambda _y, x: -sc.struve(0, x) / x)
-ufunc("itmodstruve0", lambda _y, x: sc.modstruve(0, x))
+ufunc("itstruve0", lambda _y, x: sc.struve(like(x, 0), x))
+ufunc("it2struve0", lambda _y, x: -sc.struve(like(x, 0), x) / x)
+ufunc("itmodstruve0", lambda _y, x: sc.modstruve(like(x, 0), x))
 
 
 def _struve_power(v: Any, x: Any) -> Any:

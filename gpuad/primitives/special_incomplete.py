@@ -19,7 +19,9 @@ from gpuad.primitives.special_numeric import beta_moment, gamma_moment
 
 def gamma_density(a: Any, x: Any) -> Any:
     """xᵃ⁻¹ e⁻ˣ/Γ(a)."""
-    return np.exp(sc.xlogy(a - 1, x) - x - sc.gammaln(a))
+    finite = x < np.inf
+    x = np.where(finite, x, 1.0)
+    return np.where(finite, np.exp(sc.xlogy(a - 1, x) - x - sc.gammaln(a)), 0.0)
 
 
 def beta_density(a: Any, b: Any, x: Any) -> Any:

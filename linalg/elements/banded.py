@@ -38,9 +38,9 @@ class TriangularProduct(LeftProduct):
 
 
 def substitute(a: Array, b: Array, trans: int = 0, lower: bool = False, unit_diagonal: bool = False) -> Array:
-    """X with T X = b for the triangle T of a (its transpose for trans 1, its adjoint for 2): a (*batch, n, n), b (*rhs, *batch, n, p).
+    """X with T X = b for a triangle T of a (its transpose for trans 1, its adjoint for 2): b has shape (*rhs, *batch, n, p).
 
-    NumPy's arrays or CuPy's. Raises numpy.linalg.LinAlgError where a diagonal entry is zero.
+    For NumPy's arrays or CuPy's. Raises numpy.linalg.LinAlgError where a diagonal entry is zero.
     """
     extra, n_batch = b.ndim - a.ndim, a.ndim - 1
     if extra > 0:
@@ -78,9 +78,10 @@ class Banded(LinearOperator):
         super()._validate()
         require_array(self.bands, "Banded", "its diagonals")
         bands, x = self.bands.shape, self.in_shape
-        if len(bands) < 2 or len(x) < 2 or bands[-1] != x[-2] or not 0 <= self.u < bands[-2] or not broadcasts(bands[:-2], x[:-2]):
-            raise ValueError("Banded expected diagonals of shape (*batch, l + u + 1, n) for arguments of shape (*batch, n, p), got "
-                             f"{bands} with u = {self.u} and in_shape {x}")
+        fits = len(bands) >= 2 and len(x) >= 2 and bands[-1] == x[-2] and 0 <= self.u < bands[-2]
+        if not fits or not broadcasts(bands[:-2], x[:-2]):
+            raise ValueError("Banded expected diagonals of shape (*batch, l + u + 1, n) for arguments of shape (*batch, n, p), "
+                             f"got {bands} with u = {self.u} and in_shape {x}")
 
     @property
     def dtype(self) -> np.dtype:  # type: ignore[override]

@@ -133,8 +133,8 @@ def convolve(a: Array, b: Array, start: Shape, length: Shape) -> Array:
     lines = n == 1 and type(a) is type(b) is np.ndarray
     if dtype.char in "fdFD" and products > (20 if lines else 4) * size(full) * size(full).bit_length():
         return _by_fft(a, b, start, length, full).astype(dtype, copy=False)
-    if lines and (length[0] > full[0] // 2 or (start, length) == window("valid", *lengths[:2])):
-        return _by_lines(a, b, start[0], length[0], batch)
+    if lines:
+        return _by_lines(*((a, b) if lengths[0] <= lengths[1] else (b, a)), start[0], length[0], batch)
     if size(length) < min(map(size, lengths[:2])):
         return _by_results(a, b, start, length, batch)
     return _by_taps(*((a, b) if size(lengths[0]) <= size(lengths[1]) else (b, a)), start, length, batch)
@@ -153,16 +153,22 @@ def _by_fft(a: Array, b: Array, start: Shape, length: Shape, full: Shape) -> Arr
 
 
 def _by_lines(a: np.ndarray, b: np.ndarray, start: int, length: int, batch: Shape) -> np.ndarray:
-    """NumPy's convolution, line by line."""
-    shorter, longer = sorted((a.shape[-1], b.shape[-1]))
-    inside = start >= shorter - 1 and start + length <= longer
-    mode: Any = "valid" if inside else "full"
-    begin = start - shorter + 1 if inside else start
+    """NumPy's convolution, line by line, of the shorter a and the entries of b that have an effect, zeros beside them."""
+    k, m = a.shape[-1], b.shape[-1]
+    first, last = start - k + 1, start + length
+    reach = b[..., max(first, 0): min(last, m)]
+    if first < 0 or last > m:
+        reach, middle = np.zeros((*b.shape[:-1], last - first), b.dtype), reach
+        reach[..., max(-first, 0): max(-first, 0) + middle.shape[-1]] = middle
     if not batch:
-        return np.convolve(a, b, mode)[begin: begin + length]
-    pairs = zip(broadcast(a, (*batch, a.shape[-1])).reshape(-1, a.shape[-1]),
-                broadcast(b, (*batch, b.shape[-1])).reshape(-1, b.shape[-1]), strict=True)
-    return np.stack([np.convolve(p, q, mode)[begin: begin + length] for p, q in pairs]).reshape(*batch, length)
+        return np.convolve(reach, a, "valid")
+    lines = [np.convolve(p, q, "valid") for p, q in zip(_lines(reach, batch), _lines(a, batch), strict=True)]
+    return np.stack(lines).reshape(*batch, length)
+
+
+def _lines(x: np.ndarray, batch: Shape) -> np.ndarray:
+    """The vectors along the last axis, broadcast to a batch."""
+    return broadcast(x, (*batch, x.shape[-1])).reshape(-1, x.shape[-1])
 
 
 def _by_taps(a: Array, b: Array, start: Shape, length: Shape, batch: Shape) -> Array:

@@ -10,7 +10,7 @@ from linalg.operator import LinearOperator
 from linalg.scipy import call_scipy
 
 NORM, MOST = 0.25, 12
-"""A is halved until its norm is at most this, before its logarithm is taken; how often in programs that do not know its values."""
+"""A is halved until its norm is at most this, before its logarithm is taken; how often where values are not known."""
 
 NODES, WEIGHTS = (0.5 * (x + shift) for x, shift in zip(np.polynomial.legendre.leggauss(8), (1, 0), strict=True))
 """Gauss's rule on [0, 1]."""
@@ -24,9 +24,9 @@ class ExponentialDerivative(LinearOperator):
         exp([[A, E], [0, A]]) = [[exp(A), L(A, E)], [0, exp(A)]]
 
     (Higham, Functions of Matrices, section 10.6). The transpose is the derivative at Aᵀ. The inverse is the derivative of the
-    logarithm at exp(A), for which A is a logarithm. With Rᵢ = exp(A/2ⁱ), so that Rᵢ₋₁ = Rᵢ², it takes square roots until R is
-    close to 1, each a Sylvester equation, and then E ↦ ∫₀¹ (1 + t(R − 1))⁻¹ E (1 + t(R − 1))⁻¹ dt by Gauss's rule (Al-Mohy, Higham
-    & Relton, 2013). It does not exist where two eigenvalues of A differ by a multiple of 2πi: LinAlgError.
+    logarithm at exp(A). With Rᵢ = exp(A/2ⁱ), so that Rᵢ₋₁ = Rᵢ², it takes square roots until R is close to 1, each a Sylvester
+    equation, and then E ↦ ∫₀¹ (1 + t(R − 1))⁻¹ E (1 + t(R − 1))⁻¹ dt by Gauss's rule (Al-Mohy, Higham & Relton, 2013). It
+    does not exist where two eigenvalues of A differ by a multiple of 2πi: LinAlgError.
     """
 
     __slots__ = ("a", "in_shape", "out_shape")
@@ -116,5 +116,5 @@ def _halvings(a: Array) -> int:
 
 def _require_at_most(n: Array) -> None:
     if n > MOST:
-        raise ValueError(f"the derivative of a matrix logarithm in a recorded program expected a logarithm of norm {NORM * 2**MOST} "
-                         f"at most, got one of norm {NORM * 2.0**n:.3g}: compute it outside the program")
+        raise ValueError("the derivative of a matrix logarithm in a recorded program expected a logarithm of norm "
+                         f"{NORM * 2**MOST} at most, got one of norm {NORM * 2.0**n:.3g}: compute it outside the program")

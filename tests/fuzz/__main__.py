@@ -72,24 +72,22 @@ class Run:
         return 1 if self.failures else 0
 
     def _one(self, seed: int) -> None:
-        program = Maker(Random(seed), self.peer.shared, self.tally).program(self.options.longest).program
+        program = Maker(Random(seed), self.peer.shared, self.tally, portable=True).program(self.options.longest).program
         self.calls += program.calls
         self.depths[min(program.depth, 30) // 5] += 1
-        try:
-            verdict = compare.judge(program, self.peer.value_and_gradient)
-        except Exception as error:  # JAX's
-            self.kinds["JAX raises"] += 1
-            self._note(f"JAX raises {type(error).__name__}: {str(error).splitlines()[0][:150]}", seed)
-            return
+        verdict = compare.judge(program, self.peer.value_and_gradient)
         self.kinds[verdict.kind] += 1
         if verdict.kind == compare.AGREES:
             self.worst = max(self.worst, (verdict.error, seed))
-            return
-        if verdict.kind == compare.ILL:
-            return
-        small = shrink(program, lambda p: compare.judge(p, self.peer.value_and_gradient).kind == verdict.kind)
-        if verdict.kind == compare.PEER:
-            self._note(f"JAX differs from differences: {[text for _, text in small.lines]}", seed)
+        elif verdict.kind == compare.RAISES:
+            self._note(verdict.detail, seed)
+        elif verdict.kind in (compare.PEER, compare.FAILS):
+            self._differs(seed, program, verdict.kind)
+
+    def _differs(self, seed: int, program: Program, kind: str) -> None:
+        small = shrink(program, lambda p: compare.judge(p, self.peer.value_and_gradient).kind == kind)
+        if kind == compare.PEER:
+            self._note(f"{kind}: {[text for _, text in small.lines]}", seed)
             return
         self.failures += 1
         self._report(seed, small)

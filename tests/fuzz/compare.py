@@ -13,13 +13,17 @@ from tests.fuzz.programs import GPUAD, NUMPY, WIDTH, Program, normal
 TOLERANCE = 1e-10
 """Of values and gradients, relative to their largest entry."""
 
+FLOOR = 1e-14
+"""What a difference may always be: weights and values are of order one, and gradients that cancel to nothing leave rounding."""
+
 JITTER = 1e-11
 """The relative change of every value on the way that measures a program's condition."""
 
 SHARE = 0.05
 """An error may be this share of what such changes do: as if every value were wrong by 5e-13, some thousand roundings."""
 
-AGREES, ILL, PEER, FAILS = "agrees", "ill-conditioned", "the peer differs from differences", "fails"
+AGREES, ILL, RAISES, PEER, FAILS = (
+    "agrees", "ill-conditioned", "JAX raises, gpuad agrees with differences", "JAX differs from differences, gpuad agrees", "fails")
 
 
 @dataclass
@@ -46,13 +50,17 @@ def judge(program: Program, peer: Any, tolerance: float = TOLERANCE) -> Verdict:
             mine = gradient(program)
         except Exception as error:
             return Verdict(FAILS, np.inf, f"gpuad raises {type(error).__name__}: {error}")
-        theirs = peer(program)
+        try:
+            theirs = peer(program)
+        except Exception as error:
+            kind = RAISES if agrees_with_differences(program, mine) else FAILS
+            return Verdict(kind, 0.0, f"JAX raises {type(error).__name__}: {str(error).splitlines()[0][:150]}")
         errors = [distance(a, b) for a, b in zip(_groups(mine), _groups(theirs), strict=True)]
-        worst = max((e / s if s else float(e > 0)) if np.isfinite(e) else np.inf for e, s in errors)
+        worst = max(_relative(e, s) for e, s in errors)
         if worst <= tolerance:
             return Verdict(AGREES, worst)
         spread = sensitivity(program)
-        if all(e <= tolerance * s + SHARE * d for (e, s), d in zip(errors, spread, strict=True)):
+        if all(e <= tolerance * s + FLOOR + SHARE * d for (e, s), d in zip(errors, spread, strict=True)):
             return Verdict(ILL, worst, f"changes of {JITTER} of every value do {max(spread):.2g}")
         detail = f"gpuad {_text(mine)}\nJAX   {_text(theirs)}"
         if agrees_with_differences(program, mine) and not agrees_with_differences(program, theirs):
@@ -63,6 +71,13 @@ def judge(program: Program, peer: Any, tolerance: float = TOLERANCE) -> Verdict:
 def _groups(result: tuple[Any, list[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """The value, and all entries of the gradient."""
     return np.ravel(result[0]), np.concatenate([np.ravel(g) for g in result[1]])
+
+
+def _relative(error: float, size: float) -> float:
+    """An error beyond FLOOR, relative to a size; infinite where it is not finite."""
+    if not np.isfinite(error):
+        return np.inf
+    return 0.0 if error <= FLOOR else (error - FLOOR) / size if size else np.inf
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:

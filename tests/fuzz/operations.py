@@ -3,7 +3,7 @@
 A line is an expression on NumPy's names that JAX has too. ``{x}``, ``{y}``, ``{z}`` are values of the program; the other places
 are settings (axes, indices, shapes, …) that fit x, drawn by the function of the same name in ``PLACES``. A word in brackets at the
 front of a line says what x must be: ``[off0]`` has no entry near zero, ``[complex]`` and ``[any]`` may be complex (plain lines take
-real values), ``[matrix]`` has two axes, and so on: see ``CONDITIONS``.
+real values), ``[matrix]`` has two axes, and so on: see ``CONDITIONS``; ``[numpy]`` is what JAX does not take.
 """
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ np.remainder({x}, 2 + np.tanh({y}))
 np.divmod({x}, 1.5 + np.cos({y}))[1]
 np.mod({x}, 1.1 + np.square({y}))
 np.select([{x} > {y}], [{x}], {y})
-np.choose({choice}, [{x}, {y}])
+np.choose({choice}, [{x}, {y}], mode="clip")
 np.nextafter({x}, 4.0) * {y}
 np.interp({x}, np.array([-1.0, 0.2, 1.5]), np.stack([np.sum({y}), np.mean({z}), np.sum({x})]))
 {x} * {y} + {z}
@@ -233,8 +233,10 @@ np.diagflat({x})
 [matrix] np.trace({x})
 [matrix] np.linalg.trace({x})
 [matrix] np.linalg.diagonal({x})
-np.tril({x})
-np.triu({x}, k={small})
+[wide] np.tril({x})
+[wide] np.triu({x}, k={small})
+[numpy] np.tril(np.ravel({x}))
+[numpy] np.triu({x})
 np.concatenate([{x}, {y}], axis={axis})
 np.concatenate([{x}, {x}, {y}], axis=None)
 np.concat([{x}, {y}], axis=0)
@@ -264,7 +266,8 @@ np.pad({x}, (2, 1), mode="linear_ramp", end_values=0.5)
 np.pad({x}, 1, constant_values=0.7)
 np.block([[{x}, {y}]])
 np.resize({x}, {shape})
-np.meshgrid({x}, {y})[0]
+np.meshgrid(np.ravel({x}), np.ravel({y}))[0]
+[numpy] np.meshgrid({x}, {y}, indexing="ij")[1]
 np.broadcast_arrays({x}, {y})[0] * {y}
 np.astype({x}, np.float64)
 {x}.copy()
@@ -377,7 +380,7 @@ np.fft.rfft({x}, axis={axis}, norm="forward")
 np.fft.ihfft({x})
 np.fft.fft2({x})
 np.fft.rfft2({x})
-np.fft.fftn({x})
+[axes] np.fft.fftn({x})
 {x} + 1j * {y}
 {x} * (0.5 + 1j)
 np.exp(1j * {x})
@@ -467,14 +470,15 @@ special.expn(2, 0.3 + np.square({x}))
 special.exp1(0.3 + np.square({x}))
 special.expi(0.3 + np.square({x}))
 special.multigammaln(2.5 + np.square({x}), 2)
-special.zeta(2.5 + np.square({x}), 1.0)
+special.zeta(2.5, 0.7 + np.square({x}))
 """
 
 IN_PLACE = """
 put({x}, ({basic},), 0.5)
 put({x}, ({basic},), np.sum({y}))
 put({x}, {mask}, 0.25)
-put({x}, ({last_entry},), {y} * {y})
+put({x}, ({last_entry},), np.sum({y} * {y}))
+[numpy] put({x}, ({last_entry},), {y} * {y})
 put({x}, (slice(1, None),), np.mean({y}))
 put({x}, (0,), {x}[-1])
 put({x}, (Ellipsis,), {y})
@@ -496,6 +500,9 @@ def _gap(x: np.ndarray) -> float:
 
 CONDITIONS: dict[str, Callable[[np.ndarray], bool]] = {
     "any": lambda _x: True,
+    "numpy": lambda _x: True,
+    "axes": lambda x: x.ndim > 0,
+    "wide": lambda x: x.ndim > 1,
     "complex": lambda x: x.dtype.kind == "c",
     "off0": lambda x: _gap(x) > 0.05,
     "matrix": lambda x: x.ndim == 2 and x.shape[0] > 0,

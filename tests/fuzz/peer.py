@@ -24,7 +24,12 @@ def put(x: Any, index: Any, value: Any) -> Any:
     return x.at[index].set(value)
 
 
-JAX = {"np": jnp, "put": put,
+def numpy_names() -> SimpleNamespace:
+    """``jax.numpy``, whose ``array`` gives NumPy's constants: masks and indices are known when a program is compiled."""
+    return SimpleNamespace(**{name: getattr(jnp, name) for name in dir(jnp)} | {"array": np.array})
+
+
+JAX = {"np": numpy_names(), "put": put,
        "special": SimpleNamespace(**{**vars(jax.nn), **vars(jax.scipy.special)})}
 
 UNLIKE = {
@@ -40,9 +45,27 @@ def shared(name: str) -> bool:
                                                    else name == "put" or attribute(JAX, name) is not None)
 
 
+QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True,
+         "xla_cpu_parallel_codegen_split_count": 1}
+"""Options of XLA for compiling in little time: every program is run once."""
+
+VALUES = (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError)
+"""What is raised where a function of JAX needs values while it is compiled."""
+
+
 def value_and_gradient(program: Program) -> tuple[Any, list[np.ndarray]]:
     """JAX's value and gradient, the latter ∂/∂Re + i ∂/∂Im, as gpuad's, where JAX gives its conjugate."""
     inputs = [jnp.asarray(x) for x in program.inputs.values()]
     f = jax.value_and_grad(lambda *x: program.run(JAX, x), argnums=tuple(range(len(inputs))))
-    value, gradient = f(*inputs)
+    try:
+        value, gradient = _compile(jax.jit(f).lower(*inputs))(*inputs)
+    except VALUES:
+        value, gradient = f(*inputs)
     return np.asarray(value), [np.conj(np.asarray(g)) for g in gradient]
+
+
+def _compile(lowered: Any) -> Any:
+    try:
+        return lowered.compile(compiler_options=QUICK)
+    except jax.errors.JaxRuntimeError:  # a version of XLA that does not know them
+        return lowered.compile()

@@ -174,10 +174,13 @@ class Drawn:
 
 
 class Maker:
-    """Draws programs from a generator of random numbers. ``allowed`` says which functions may occur, by name."""
+    """Draws programs from a generator of random numbers.
 
-    def __init__(self, random: Random, allowed: Callable[[str], bool] = known, tally: Tally | None = None):
-        self.random, self.allowed, self.tally = random, allowed, tally or Tally()
+    ``allowed`` says which functions may occur, by name; with ``portable`` no line that is for NumPy only.
+    """
+
+    def __init__(self, random: Random, allowed: Callable[[str], bool] = known, tally: Tally | None = None, portable: bool = False):
+        self.random, self.allowed, self.tally, self.portable = random, allowed, tally or Tally(), portable
 
     def program(self, longest: int = 30) -> Drawn:
         """A program of up to ``longest`` steps."""
@@ -187,10 +190,10 @@ class Maker:
         direction = {name: normal(rng, x.shape, x.dtype) for name, x in inputs.items()}
         self.pools: list[dict[str, Any]] = [
             {name: x + t * WIDTH * direction[name] for name, x in inputs.items()} for t in POINTS]
-        self.chain = random.choice((0.2, 0.7, 0.95))
+        self.chain = random.choice((0.3, 0.8, 0.98))
         lines: list[tuple[str, str]] = []
         used: set[str] = set()
-        for _ in range(1 + random.randrange(random.choice((4, 12, longest)))):
+        for _ in range(1 + random.randrange(random.choice((6, 14, longest)))):
             text = self._step(f"v{len(lines)}")
             if text is None:
                 self.tally.short += 1
@@ -235,13 +238,12 @@ class Maker:
         x, y, z = (self._operand(pool) for _ in "xyz")
         value = np.asarray(self.pools[0][x])
         words, line = condition(random.choice(_family(random)))
-        if not fits(words, value) or not all(map(self.allowed, names(line))):
+        if not fits(words, value) or not all(map(self.allowed, names(line))) or (self.portable and "numpy" in words):
             raise Unfit
-        if not words or "complex" not in words:
-            for other in (y, z):
-                if "{" + ("y" if other is y else "z") + "}" in line and np.asarray(self.pools[0][other]).dtype.kind == "c":
-                    raise Unfit
-        return fill(line, random, {"x": x, "y": y, "z": z}, value)
+        operands = {"x": x, "y": y, "z": z}
+        if "complex" not in words and any(np.iscomplexobj(self.pools[0][operands[k]]) for k in "yz" if f"{{{k}}}" in line):
+            raise Unfit
+        return fill(line, random, operands, value)
 
     def _admit(self, name: str, text: str) -> tuple[str, str]:
         """The step's text, perhaps scaled, where it may stay, with its values in the pools; or why not."""
@@ -258,6 +260,8 @@ class Maker:
             return text, "large"
         if len({v.shape for v in values}) > 1:
             return text, "shapes vary"
+        if not all(np.all(np.isfinite(v)) for v in values):
+            return text, "not finite"
         size, slope = _magnitudes(values)
         if not smooth(values, size + slope):
             return text, "not smooth"

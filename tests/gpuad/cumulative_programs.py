@@ -83,3 +83,6 @@ case(np.i0, np.i0, between(0.0, 1.0, ()), kinds="d")
 case(np.i0, lambda x: np.i0(0 * x), (2,), kinds="d", name="i0 at zero")
 
 
+
+case("TracedArray.cumprod", lambda x: x.cumprod(1), (2, 3))
+case("TracedArray.compress", lambda x: x.compress([True, False, True], axis=1), (2, 3))

@@ -24,7 +24,8 @@ STEERED: dict[str, str] = {
     "getitem#1": "x[mask] with a mask among the arguments",
     **{f"piecewise#{k}": "a function gets the entries of its piece" for k in (2, 3, 4)},
     "trim_zeros#0": "how much is trimmed", "trim_zeros#1": "how much is trimmed", "extract#0": "a mask among the arguments",
-    **{f"lstsq {which}#0": "the shape of the residuals depends on the rank" for which in ("rcond", "of low rank", "with many solutions")},
+    **{f"lstsq {which}#0": "the shape of the residuals depends on the rank"
+       for which in ("rcond", "of low rank", "with many solutions")},
     **{f"scipy.linalg lstsq#{k}": "the rank is a number of Python's" for k in range(3)},
     "scipy.linalg eigvalsh by value#0": "the number of eigenvalues between two values depends on values",
     "lstsq#0": "the shape of the residuals depends on the rank", "lstsq#1": "the shape of the residuals depends on the rank",

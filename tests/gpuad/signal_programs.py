@@ -106,7 +106,7 @@ case(scipy.signal.upfirdn,
      lambda h, x: (signal.upfirdn(h, x), signal.upfirdn(h, x, 3, 2, axis=0), signal.upfirdn(h, x, 1, 4)), (3,), (3, 2))
 case(scipy.signal.resample_poly,
      lambda x: (signal.resample_poly(x, 2, 3), signal.resample_poly(x, 3, 1, 1), signal.resample_poly(x, 2, 2)), (5, 2))
-for _padtype in ("mean", "minimum", "maximum"):
+for _padtype in ("mean", "median", "minimum", "maximum"):
     case(scipy.signal.resample_poly, lambda x, h, p=_padtype: signal.resample_poly(x, 3, 2, 0, h, p), (5, 2), (4,), kinds="d")
 case(scipy.signal.decimate, lambda x: (signal.decimate(x, 2, ftype="fir", n=4), signal.decimate(x, 2, 4, zero_phase=False)), (6,))
 case(scipy.signal.decimate, lambda x: (signal.decimate(x, 3, 2, axis=0), signal.decimate(x, 2, 5, "fir", 0, zero_phase=False)),
@@ -125,6 +125,8 @@ case(scipy.signal.csd, lambda x, y: (
     signal.csd(x, y, nperseg=4), signal.csd(x, y[0], 2.0, [1, 2, 3], axis=-1, scaling="spectrum"),
     signal.csd(x, x, nperseg=5, noverlap=0)), (2, 7), (2, 7), kinds="d")
 case(scipy.signal.csd, lambda x, y: signal.csd(x, y, nperseg=4, return_onesided=False), (7,), (7,), kinds="D")
+case(scipy.signal.csd, lambda x, y: (signal.csd(x, y, nperseg=3, average="median"), signal.welch(x, nperseg=4, average="median")),
+     (9,), (9,), kinds="d", name="csd of medians")
 case(scipy.signal.csd, lambda x, y: signal.csd(x, y, nperseg=4), (7,), (5,), kinds="d", name="csd of different lengths")
 case(scipy.signal.coherence, lambda x, y: signal.coherence(x, y, nperseg=4, axis=0), (9, 2), (9, 2), kinds="d")
 for _mode in ("psd", "complex", "magnitude", "angle"):

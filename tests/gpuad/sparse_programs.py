@@ -89,7 +89,8 @@ sparse_case("sum of a matrix", lambda d: sparse.csr_matrix(csr(d)).sum(axis=0) +
 
 # ---- constructors
 
-sparse_case("of rows and columns", lambda d: (full(sparse.csr_array((d, TWICE), (3, 4))), full(sparse.csc_array((d, TWICE)))), (7,))
+sparse_case("of rows and columns", lambda d: (full(sparse.csr_array((d, TWICE), (3, 4))), full(sparse.csc_array((d, TWICE)))),
+            (7,))
 sparse_case("diags_array", lambda x, y: full(sparse.diags_array([x, y[0] * x[:-1]], offsets=[0, -1])), (4,), (1,))
 sparse_case("diags", lambda x, y: sparse.diags([y, x, y], [-1, 0, 2], shape=(4, 5)) @ sparse.diags(
     x[[0, 1, 2, 3, 3]]).T.diagonal(), (4,), (1,))

@@ -147,7 +147,8 @@ each("struve modstruve", positive((2,)), first=([0.5, 2.0],))
 each("itstruve0 itmodstruve0 it2struve0 itj0y0 iti0k0 it2j0y0 it2i0k0", positive((3,)))
 
 # integrals, inverses, hypergeometric functions
-each("exp1 expi", positive((2, 3)), kinds="dD")
+each("exp1 expi", positive((2, 3)))
+case((sc.exp1, sc.expi), on_host(lambda x: [sc.exp1(x), sc.expi(x)]), positive((3,)), kinds="D", name="complex integrals")
 each("expn", positive((2, 3)), first=([0, 1, 4],))
 each("sici shichi", positive((3,)), kinds="dD")
 each("spence", between(0.1, 2.5, (2, 3)), kinds="dD")

@@ -221,3 +221,15 @@ def test_dtypes_are_numpys(dtype: Any) -> None:
         assert (y.dtype, y.shape) == (expected.dtype, expected.shape)
         np.testing.assert_allclose(y, expected, rtol=5e-3 if dtype == np.float16 else 1e-5)
         assert pull(np.ones_like(y))[0].dtype == dtype
+
+
+def test_lists_may_hold_traced_arrays() -> None:
+    def f(x: Any) -> Any:
+        xp = ad.numpy
+        return (xp.sum(xp.convolve([x[0], 2.0, x[1]], [1.0, x[2]])) + xp.sum(xp.polyval([x[0], 1.0], [x[1], 3.0]))
+                + xp.sum(xp.linspace([x[0], 0.0], [1.0, x[2]], 3)) + len(xp.trim_zeros([0.0, x[0], 0.0])) * x[0]
+                + xp.sum(xp.roots([1.0, x[0], -x[1]])) + xp.sum(xp.select([[True, False]], [[x[0], x[1]]], [x[2], x[1]])))
+
+    h = 1e-6
+    expected = [(f(X + h * e) - f(X - h * e)) / (2 * h) for e in np.eye(3)]
+    np.testing.assert_allclose(ad.grad(f)(X), expected, rtol=1e-8)

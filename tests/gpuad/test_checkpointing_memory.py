@@ -259,7 +259,7 @@ def test_of_the_catalogue(entry):
                        lambda f: ad.jvp(f, problem.primals, problem.directions)[1],
                        lambda f: ad.jvp(lambda *x: ad.vjp(f, *x)[1](u), problem.primals, problem.directions)[1]):
         for p, q in zip(derivative(ad.checkpoint(problem.program)), derivative(problem.program), strict=True):
-            assert type(p) is type(q) and p.dtype == q.dtype
+            assert p.shape == q.shape and p.dtype == q.dtype
             close(p, q, 1e-9, 1e-9 * (1 + np.abs(q).max(initial=0)))
 
 
@@ -272,6 +272,8 @@ def test_system_of_a_program_with_checkpoints():
     gradient = np.linalg.solve(lower, inputs)[-1]
     close(gradient, np.concatenate([g.ravel() for g in ad.grad(f, (0, 1))(X, W)]))
     assert system.cost() > 2 * X.size * 3
+    for figure in (system.spy(), system.graph()):
+        figure.clear()
 
 
 def test_from_several_threads():

@@ -243,6 +243,21 @@ def test_in_place_programs() -> None:
     close(ad.grad(f)(0.6), np.cos(0.6), 1e-9)
 
 
+def test_python_branches_and_hidden_state() -> None:
+    """What cannot be planned is called as it is, throughout."""
+    calls: list[float] = []
+
+    def field(y: Any, t: Any, k: Any) -> Any:
+        calls.append(1.0)
+        return np.stack([k * y[0] if t < 0.5 else -k * y[0] + 0.0 * len(calls)])
+
+    def f(k: Any) -> Any:
+        return np.sum(integrate.odeint(field, [1.0], [0.0, 0.5, 0.8], (k,), **TIGHT)[1:, 0])
+
+    close(ad.grad(f)(0.7), 0.5 * np.exp(0.35) + 0.2 * np.exp(0.14), 1e-5)
+    assert len(calls) > 100
+
+
 # ---- what is refused
 
 @pytest.mark.parametrize("solve", [

@@ -1,7 +1,6 @@
 """minimize and least_squares: exact derivatives of functions of pytrees for SciPy's optimisers."""
 from __future__ import annotations
 
-import warnings
 from types import ModuleType
 from typing import Any
 
@@ -11,8 +10,8 @@ import scipy.optimize
 
 import gpuad as ad
 
-METHODS = ["Nelder-Mead", "Powell", "CG", "BFGS", "Newton-CG", "L-BFGS-B", "TNC", "COBYLA", "COBYQA", "SLSQP", "trust-constr", "dogleg",
-           "trust-ncg", "trust-exact", "trust-krylov"]
+METHODS = ["Nelder-Mead", "Powell", "CG", "BFGS", "Newton-CG", "L-BFGS-B", "TNC", "COBYLA", "COBYQA", "SLSQP", "trust-constr",
+           "dogleg", "trust-ncg", "trust-exact", "trust-krylov"]
 
 
 def rosenbrock(x: Any, scale: Any = 100.0) -> Any:
@@ -117,7 +116,8 @@ def test_constraints(method: str) -> None:
         close(result.x["a"], target["a"] / 3, 1e-3)
         close(result.x["b"], 2 / 3, 1e-3)
     both = [scipy.optimize.NonlinearConstraint(norm, 0, 1), scipy.optimize.LinearConstraint([[1.0, -1.0, 0.0]], 0, np.inf)]
-    result = ad.minimize(distance, {"a": np.array([0.5, 0.5]), "b": 0.5}, method=method, constraints=both, options={"maxiter": 900})
+    result = ad.minimize(distance, {"a": np.array([0.5, 0.5]), "b": 0.5}, method=method, constraints=both,
+                         options={"maxiter": 900})
     expected = np.array([1.5, 1.5, 2.0])
     close([*result.x["a"], result.x["b"]], expected / np.linalg.norm(expected), 1e-3)
 
@@ -197,7 +197,7 @@ def test_least_squares(jacobian: str) -> None:
 
 
 def test_least_squares_by_levenberg_and_marquardt() -> None:
-    result = ad.least_squares(lambda x: np.array([10.0, 1.0]) * np.stack([x[1] - x[0] ** 2, 1 - x[0]]), np.array([-1.2, 1.0]), method="lm")
+    result = ad.least_squares(lambda x: np.stack([10 * (x[1] - x[0] ** 2), 1 - x[0]]), np.array([-1.2, 1.0]), method="lm")
     close(result.x, [1, 1])
     bounds = scipy.optimize.Bounds([-2, -2], [0.5, 2])
     close(ad.least_squares(lambda x: x - np.ones(2), np.zeros(2), bounds=bounds).x, [0.5, 1])
@@ -214,20 +214,19 @@ def test_least_squares_by_levenberg_and_marquardt() -> None:
     (lambda: ad.minimize(lambda x: x, 1.0, bounds={"a": (0, 1)}), ValueError, r"expected bounds \(low, high\)|structure of x0"),
     (lambda: ad.minimize(rosenbrock, start(), bounds=[(0, 1)] * 3), ValueError, "bounds with the structure of x0"),
     (lambda: ad.minimize(rosenbrock, start(), bounds={"head": (0, 1, 2), "tail": None}), ValueError, r"bounds \(low, high\)"),
-    (lambda: ad.minimize(rosenbrock, start(), bounds={"head": (0, np.ones(4)), "tail": None}), ValueError, r"broadcast to shape \(\)"),
+    (lambda: ad.minimize(rosenbrock, start(), bounds={"head": (0, np.ones(4)), "tail": None}), ValueError, r"broadcast to"),
     (lambda: ad.minimize(lambda x: x, 1.0, constraints={"type": "eq", "fun": abs, "jac": abs}), TypeError, "without jac"),
     (lambda: ad.minimize(lambda x: x, 1.0, constraints=scipy.optimize.NonlinearConstraint(abs, 0, 1, jac=abs)), TypeError,
      "without jac and hess"),
     (lambda: ad.minimize(lambda x: x, 1.0, constraints=[3]), TypeError, "NonlinearConstraint or LinearConstraint, got int"),
     (lambda: ad.minimize(lambda x: x, 1.0, constraints={"type": "eq", "fun": lambda _x: "a"}), TypeError, "arrays or numbers"),
     (lambda: ad.grad(lambda x: ad.minimize(lambda y: (y - x) ** 2, x).x)(1.0), ad.NotDifferentiableError, "no differential"),
-    (lambda: ad.grad(lambda x: ad.minimize(lambda y, x: (y - x) ** 2, 1.0, x).x)(1.0), ad.NotDifferentiableError, "no differential"),
+    (lambda: ad.grad(lambda x: ad.minimize(lambda y, z: (y - z) ** 2, 1.0, x).x)(1.0), ad.NotDifferentiableError, "no differ"),
     (lambda: ad.plan(lambda x: ad.minimize(lambda y: (y - x) ** 2, x).x)(1.0), ad.NotDifferentiableError, "no differential"),
     (lambda: ad.least_squares(lambda x: x, 1.0, jacobian="2-point"), ValueError, "'matrix' or 'operator', got '2-point'"),
     (lambda: ad.least_squares(lambda x: x, 1.0, jac="3-point"), TypeError, "exact anyway"),
     (lambda: ad.least_squares(lambda x: x, 1j), TypeError, "least_squares: expected real arrays"),
 ])
 def test_refusals(call: Any, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with pytest.raises(error, match=message):
         call()

@@ -139,3 +139,21 @@ def test_many_right_hand_sides(entry: Case, kind: str) -> None:
             np.testing.assert_allclose(got[k], expected, rtol=1e-9, atol=1e-9)
         for got, expected in zip(back, system.pullback([w[k] for w in weights]), strict=True):
             np.testing.assert_allclose(got[k], expected, rtol=1e-9, atol=1e-9)
+
+
+SINGLE = [pytest.param(c, kind, id=f"{c.name}-{kind}") for c in CASES for kind in {"d": "f", "D": "F", "dD": "fF"}[c.kinds]]
+
+
+@pytest.mark.parametrize(("entry", "kind"), SINGLE)
+def test_single_precision(entry: Case, kind: str) -> None:
+    """The gradient in single precision: of its dtype, and that of double precision to what single precision holds."""
+    single, double = Problem(entry, kind, np), Problem(entry, {"f": "d", "F": "D"}[kind], np)
+    if any(a.shape != b.shape or np.abs(a - b).max(initial=0) > 1e-3 * (1 + np.abs(b).max(initial=0))
+           for a, b in zip(single.results, double.results, strict=True)):
+        pytest.skip("NumPy's own result is lost in single precision (a rank that cannot be told)")
+    weights = [w.astype(y.dtype) for w, y in zip(double.weights, single.results, strict=True)]
+    got = ad.vjp(single.program, *single.primals)[1](weights)
+    wide = [a.astype(b.dtype) for a, b in zip(single.primals, double.primals, strict=True)]
+    expected = ad.vjp(double.program, *wide)[1](double.weights)
+    assert [g.dtype for g in got] == [a.dtype for a in single.primals]
+    assert_close(got, [np.asarray(g) for g in expected], 2e-3)

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse
 
 import linalg
+from linalg.checkpoint import Parts
 from linalg.pattern import SparsePattern
 from tests.linalg import matrix_catalogue as _matrix_catalogue  # noqa: F401  (enters its own cases)
 from tests.linalg import spectral_catalogue as _spectral_catalogue  # noqa: F401
@@ -493,6 +494,17 @@ def unit_triangular(a: Maker) -> Case:
 def unit_triangular_transpose(a: Maker) -> Case:
     strict, matrix = blocks(a, "... x.. xx.")
     return Case(linalg.BlockOperator(linalg.UnitTriangular(strict).T), (np.eye(6, dtype=a.dtype) - matrix).T)
+
+
+@case
+def checkpoint(a: Maker) -> Case:
+    """z = A x₀ + B x₁, and the results (C z, z)."""
+    first, second, third = a.host(4, 2), a.host(4, 3), a.host(2, 4)
+    rows = [[], [], [(0, linalg.Dense(a.put(first), (2,), (2, 2))), (1, linalg.Dense(a.put(second), (3, 1), (2, 2)))],
+            [(2, linalg.Dense(a.put(third), (2, 2), (2,)))], [(2, linalg.Identity((2, 2)))]]
+    inputs, outputs = Parts([((2,), a.dtype), ((3, 1), a.dtype)]), Parts([((2,), a.dtype), ((2, 2), a.dtype)])
+    z = np.hstack([first, second])
+    return Case(linalg.Checkpoint(lambda _again: rows, inputs, outputs, like=a.put(first)), np.vstack([third @ z, z]))
 
 
 @case

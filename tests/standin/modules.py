@@ -15,6 +15,7 @@ import scipy.signal
 from tests.standin import decompositions, sparse
 from tests.standin.array import SYNCHRONISATIONS, ndarray, plain, put
 from tests.standin.functions import module_function
+from tests.standin.special import special
 from tests.standin.table import MODULES, TABLE
 from tests.standin.ufunc import gufunc, ufunc
 
@@ -138,8 +139,9 @@ def modules() -> dict[str, ModuleType]:
               "cupy_backends.cuda": ModuleType("cupy_backends.cuda"),
               "cupy_backends.cuda.libs": ModuleType("cupy_backends.cuda.libs"), "cupy_backends.cuda.libs.cusparse": cusparse()}
     filters = ModuleType("cupyx.scipy.signal")  # which does not say what it has where there are no CUDA libraries
-    filters.lfilter = lambda b, a, x, axis=-1: put(scipy.signal.lfilter(*map(plain, (b, a, x)), axis))  # type: ignore[attr-defined]
-    found |= {"cupyx.scipy.fft": filled("cupyx.scipy.fft", scipy.fft), "cupyx.scipy.signal": filters}
+    filters.lfilter = (  # type: ignore[attr-defined]
+        lambda b, a, x, axis=-1: put(scipy.signal.lfilter(*map(plain, (b, a, x)), axis)))
+    found |= {"cupyx.scipy.fft": filled("cupyx.scipy.fft", scipy.fft), "cupyx.scipy.signal": filters, "cupyx.scipy.special": special()}
     for name, module in found.items():
         parent, _, last = name.rpartition(".")
         if parent in found:

@@ -60,7 +60,7 @@ def _made(name: str, form: str, given: Any, shape: Any, matrix: bool) -> SparseA
         kind = ArrayConversionError if type(found).__name__ == "TracedArray" else PlanError
         raise kind(f"{name}: expected the places of the entries as plain integers, got an array under differentiation or of a "
                    "plan: the pattern is fixed. Take them from outside of the function, or as static_argnums of the plan")
-    data = gpuad.numpy.asarray(data)
+    data = data if is_array(data) else gpuad.numpy.asarray(data)
     if data.ndim != 1:
         raise ValueError(f"{name} expected its entries with one axis, got shape {data.shape}")
     places = [to_host(np.asarray(p) if isinstance(p, (list, tuple)) else p) for p in places]

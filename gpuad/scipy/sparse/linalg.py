@@ -18,7 +18,7 @@ from gpuad.primitives.sparse import Pattern, is_sparse, solve
 from gpuad.scipy.namespace import ScipyNamespace
 from gpuad.scipy.sparse.arrays import SparseArray, as_sparse
 from gpuad.traced import raw, stand_in
-from linalg.arrays import records, sparse_solvers
+from linalg.arrays import is_array, records, sparse_solvers
 from linalg.pattern import SparseLU, on_columns
 from linalg.singular import require_square
 
@@ -139,7 +139,7 @@ def _matrix(name: str, A: Any) -> SparseArray:
 def _side(name: str, A: SparseArray, b: Any) -> Any:
     if type(b) is SparseArray or is_sparse(b):
         raise TypeError(f"{name} expected a full array as b, got a sparse one: pass b.toarray()")
-    b = gpuad.numpy.asarray(b)
+    b = b if is_array(b) else gpuad.numpy.asarray(b)
     if b.ndim not in (1, 2) or b.shape[0] != A.shape[0]:
         raise ValueError(f"{name} expected b with {A.shape[0]} rows for A of shape {A.shape}, got shape {b.shape}")
     return b

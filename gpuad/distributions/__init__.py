@@ -1,0 +1,1 @@
+"""The distributions of scipy.stats: densities as formulas, and all that follows from them."""
