@@ -6,7 +6,7 @@ PY     := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench gpu-check gpu-check-here
+.PHONY: help demo test lint bench fuzz gpu-check gpu-check-here
 MAKEFLAGS += --no-builtin-rules
 
 help:  ## this list
@@ -25,6 +25,9 @@ lint: $(VENV)/.has-test  ## ruff and mypy
 
 bench: $(VENV)/.has-bench  ## times and ratios to the peers that are installed
 	env -u OPENBLAS_CORETYPE $(PY) -m benchmarks
+
+fuzz: $(VENV)/.has-fuzz  ## 20,000 random programs: gradients against JAX's, about half an hour
+	$(PY) -m tests.fuzz --output out/fuzz
 
 gpu-check:  ## GPU tests and benchmarks, where there is a GPU
 	@if nvidia-smi -L 2>/dev/null | grep -q '^GPU '; then $(MAKE) --no-print-directory gpu-check-here; \

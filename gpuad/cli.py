@@ -1,4 +1,4 @@
-"""The command line: ``gpuad compare`` and ``gpuad info``."""
+"""The command line: ``gpuad compare``, ``gpuad coverage`` and ``gpuad info``."""
 from __future__ import annotations
 
 import argparse
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gpuad.compare.options import ACTIVATIONS, DEVICES, DTYPES, OptionError, Options, require_demo_packages
+from gpuad.coverage_reasons import STATUSES
 
 DESCRIPTION = """\
 Gradients of NumPy and CuPy programs by one backslash:
@@ -26,6 +27,12 @@ Exit status: 0 all bounds hold, 1 a bound is broken, 2 an option is wrong or a p
 INFO = """\
 Print what the numbers of a run depend on: versions of gpuad, Python and the array libraries, the BLAS and the
 core whose kernels it runs (with a WARNING where OPENBLAS_CORETYPE pins it), the GPU, driver and memory.
+"""
+COVERAGE = """\
+Print what becomes of every function of NumPy's namespaces (numpy, numpy.linalg, numpy.fft, the methods of ndarray) and of
+SciPy's in gpuad.scipy when an argument is under differentiation: how many are differentiable, constant (the result carries no
+derivative), passed through (no argument could be under differentiation) and refused (with a reason), by the versions of NumPy
+and SciPy that are installed. Methods of SciPy's distributions count one each.
 """
 EXAMPLES = """\
 examples:
@@ -64,6 +71,7 @@ def _parser() -> _Parser:
     parser = _Parser(prog="gpuad", description=DESCRIPTION, formatter_class=_Help, allow_abbrev=False)
     commands = parser.add_subparsers(title="commands", dest="name", metavar="COMMAND", required=True)
     _add_compare(commands)
+    _add_coverage(commands)
     info = commands.add_parser("info", help="print versions, the BLAS and its kernels, and the GPU",
                                description=INFO, formatter_class=_Help, allow_abbrev=False)
     info.set_defaults(command=_info)
@@ -76,6 +84,15 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     _add_training(add.add_argument_group("network and training"), Options)
     _add_place(add.add_argument_group("where and how"), Options)
     add.set_defaults(command=_compare)
+
+
+def _add_coverage(commands: argparse._SubParsersAction) -> None:
+    add = commands.add_parser("coverage", help="which functions of NumPy and SciPy are differentiable",
+                              description=COVERAGE, formatter_class=_Help, allow_abbrev=False)
+    add.add_argument("--all", action="store_true", help="the names too, with the reasons")
+    add.add_argument("--status", choices=STATUSES, metavar="STATUS", help=f"the names of one status: {', '.join(STATUSES)}")
+    add.add_argument("--markdown", action="store_true", help="as Markdown")
+    add.set_defaults(command=_coverage)
 
 
 def _add_training(network: argparse._ArgumentGroup, default: type[Options]) -> None:
@@ -124,6 +141,13 @@ def _compare(parsed: argparse.Namespace) -> int:
     from gpuad.compare.run import run
 
     return 0 if run(options, Console()).holds else 1
+
+
+def _coverage(parsed: argparse.Namespace) -> int:
+    from gpuad import coverage
+
+    coverage.show(parsed.all, parsed.status, parsed.markdown)
+    return 0
 
 
 def _info(_parsed: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ The table is made from what is there: the functions of the modules that are inst
 from __future__ import annotations
 
 import operator
+import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,21 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.coverage_reasons import A_CLASS, DEFAULTS, METHODS, PASSED, REFUSED
+from gpuad.coverage_reasons import (
+    A_CLASS,
+    CONSTANT,
+    DEFAULTS,
+    DIFFERENTIABLE,
+    METHODS,
+    NEW,
+    PASSED,
+    PASSED_THROUGH,
+    REFUSED,
+    REFUSED_FOR,
+    STATUSES,
+    UNCLASSIFIED,
+)
 from gpuad.dispatch import TABLE
 from gpuad.namespace import BLANKS, CONSTRUCTORS
 from gpuad.primitives.constants import CONSTANTS
 from gpuad.traced import TracedArray
-
-DIFFERENTIABLE, CONSTANT, PASSED_THROUGH, REFUSED_FOR, UNCLASSIFIED = STATUSES = (
-    "differentiable", "constant", "passed through", "refused", "unclassified")
-MEANING = {
-    DIFFERENTIABLE: "the result carries a derivative",
-    CONSTANT: "the result carries none, since it is constant wherever it is differentiable",
-    PASSED_THROUGH: "no argument that could be under differentiation",
-    REFUSED_FOR: "raises an error that names the function",
-    UNCLASSIFIED: "a name that this version of gpuad does not know; it raises an error too",
-}
 
 NUMPY = ("numpy", "numpy.linalg", "numpy.fft")
 NDARRAY = "numpy.ndarray"
@@ -73,12 +77,10 @@ def _functions(namespace: str) -> Iterator[Entry]:
     module = import_module(namespace)
     counterpart = import_module(namespace.replace("scipy", "gpuad.scipy", 1)) if namespace.startswith("scipy") else None
     for name, function in members(module):
-        if _is_distribution(function):
-            for method in DISTRIBUTION_METHODS:
-                if hasattr(function, method):
-                    yield _entry(namespace, f"{name}.{method}", getattr(function, method), None)
+        if namespace == "scipy.stats" and _is_distribution(function):
+            yield from _distribution(name, function)
         else:
-            yield _entry(namespace, name, function, counterpart)
+            yield Entry(namespace, name, *_status(namespace, name, function, counterpart))
 
 
 def members(module: ModuleType) -> Iterator[tuple[str, Any]]:
@@ -90,27 +92,23 @@ def members(module: ModuleType) -> Iterator[tuple[str, Any]]:
                 yield name, function
 
 
-def _entry(namespace: str, name: str, function: Any, counterpart: ModuleType | None) -> Entry:
-    status, reason = _status(namespace, name, function, counterpart)
-    return Entry(namespace, name, status, reason)
-
-
 def _status(namespace: str, name: str, function: Any, counterpart: ModuleType | None) -> tuple[str, str]:
-    if _in(CONSTANTS, function):
+    if namespace == "numpy" and name in BLANKS - {"copy"}:
+        return (CONSTANT, "") if name.endswith("_like") else (PASSED_THROUGH, NEW)
+    if is_in(CONSTANTS, function):
         return CONSTANT, ""
-    if _in(TABLE, function) or _written_here(counterpart, name) or (namespace == "numpy" and name in _MADE):
+    if is_in(TABLE, function) or (namespace == "numpy" and name in CONSTRUCTORS):
         return DIFFERENTIABLE, ""
     if (known := _REASONS.get((namespace, name))) is not None:
         return known
+    if _written_here(counterpart, name):
+        return DIFFERENTIABLE, ""
     if isinstance(function, type):
         return PASSED_THROUGH, A_CLASS
     return (REFUSED_FOR, DEFAULTS[namespace]) if namespace in DEFAULTS else (UNCLASSIFIED, "")
 
 
-_MADE = {*CONSTRUCTORS, *BLANKS}
-
-
-def _in(table: Any, function: Any) -> bool:
+def is_in(table: Any, function: Any) -> bool:
     try:
         return function in table
     except TypeError:  # unhashable
@@ -133,13 +131,19 @@ _REASONS = _flat()
 
 # ---- methods
 
-DISTRIBUTION_METHODS = ("pdf logpdf pmf logpmf cdf logcdf sf logsf ppf isf entropy mean median std var moment stats interval "
-                        "support expect fit rvs").split()
-"""The methods of SciPy's distributions that are counted, one by one."""
-
-
 def _is_distribution(function: Any) -> bool:
-    return not isinstance(function, type) and hasattr(function, "rvs") and hasattr(type(function), "rvs")
+    return not isinstance(function, type) and hasattr(function, "rvs")
+
+
+def _distribution(name: str, function: Any) -> Iterator[Entry]:
+    """The methods of one of SciPy's distributions."""
+    from gpuad.scipy import stats
+
+    differentiable = getattr(getattr(stats, name), "differentiable", ())
+    for method in stats.METHODS:
+        if hasattr(function, method):
+            status = (DIFFERENTIABLE, "") if method in differentiable else (REFUSED_FOR, DEFAULTS["scipy.stats"])
+            yield Entry("scipy.stats", f"{name}.{method}", *status)
 
 
 def _methods() -> Iterator[Entry]:
@@ -163,46 +167,61 @@ def _method_status(name: str) -> tuple[str, str]:
     if name not in vars(TracedArray):
         return UNCLASSIFIED, ""
     function = getattr(np, name.strip("_"), None)
-    return (CONSTANT if _in(CONSTANTS, function) else DIFFERENTIABLE), ""
+    return (CONSTANT if is_in(CONSTANTS, function) else DIFFERENTIABLE), ""
 
 
 # ---- the report
 
-def report(all_names: bool = False, status: str | None = None, markdown: bool = False) -> str:
-    """The table as text: counts, and with ``all_names`` or a ``status`` the names, with the reasons where there are any."""
+def show(all_names: bool = False, status: str | None = None, markdown: bool = False) -> None:
+    """Print the table: counts, and with ``all_names`` or a ``status`` the names, with the reasons where there are any."""
     listed = entries()
-    chosen = [e for e in listed if status is None or e.status == status]
-    lines = [_counts_text(counts(listed), markdown)]
+    table = rows(counts(listed))
+    if markdown:
+        print(_markdown(table))
+    else:
+        _print_aligned(table)
     if all_names or status is not None:
-        lines += _names_text(chosen, markdown)
+        print("\n".join(names_text([e for e in listed if status in (None, e.status)], markdown)))
     if unclassified := [str(e) for e in listed if e.status == UNCLASSIFIED]:
-        lines.append(f"unclassified: {', '.join(unclassified)}")
-    return "\n".join(lines)
+        print(f"\nunclassified, since this version of gpuad does not know them: {', '.join(unclassified)}")
 
 
 def rows(table: dict[str, Counter[str]]) -> list[list[str]]:
-    """The counts as rows of text, the head first: what all namespaces lack is left out."""
+    """The counts as rows of text, the head first; without the column of what nothing is."""
     shown = [s for s in STATUSES if s != UNCLASSIFIED or any(row[s] for row in table.values())]
-    head = ["namespace", *shown, "all"]
     body = [[name, *(str(row[s]) for s in shown), str(row.total())] for name, row in table.items()]
-    for label, group in (("NumPy", NUMPY), ("SciPy", SCIPY)):
-        total = sum((table.get(name, Counter()) for name in group), Counter())
-        body.append([f"{label}, together", *(str(total[s]) for s in shown), str(total.total())])
-    return [head, *body]
+    for label, group in (("NumPy's functions", NUMPY), ("SciPy's functions", SCIPY)):
+        total = sum((table.get(name, Counter()) for name in group), Counter[str]())
+        body.append([label, *(str(total[s]) for s in shown), str(total.total())])
+    return [["namespace", *shown, "all"], *body]
 
 
-def _counts_text(table: dict[str, Counter[str]], markdown: bool) -> str:
-    lines = rows(table)
-    if markdown:
-        rule = ["---", *("--:" for _ in lines[0][1:])]
-        return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-                     for line in lines)
+def _markdown(table: list[list[str]]) -> str:
+    rule = ["---", *("--:" for _ in table[0][1:])]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [table[0], rule, *table[1:]])
 
 
-def _names_text(listed: list[Entry], markdown: bool) -> list[str]:
-    """The names by namespace, status and reason."""
+def _print_aligned(table: list[list[str]]) -> None:
+    """By rich where it is installed, else in columns."""
+    try:
+        from rich.box import SIMPLE
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for name, *numbers in table:
+            print("  ".join([name.ljust(widths[0]), *(n.rjust(w) for n, w in zip(numbers, widths[1:], strict=True))]))
+        return
+    drawn = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for i, title in enumerate(table[0]):
+        drawn.add_column(title, justify="right" if i else "left", no_wrap=i == 0)
+    for i, line in enumerate(table[1:], 4 - len(table)):
+        drawn.add_row(*line, end_section=i == 0)
+    Console().print(drawn)
+
+
+def names_text(listed: list[Entry], markdown: bool) -> list[str]:
+    """The names as lines of text, by namespace, status and reason."""
     groups: dict[str, dict[tuple[str, str], list[str]]] = {}
     for entry in listed:
         groups.setdefault(entry.namespace, {}).setdefault((entry.status, entry.reason), []).append(entry.name)
@@ -210,14 +229,21 @@ def _names_text(listed: list[Entry], markdown: bool) -> list[str]:
     for namespace, parts in groups.items():
         lines += ["", f"### `{namespace}`" if markdown else namespace]
         for (status, reason), names in sorted(parts.items(), key=lambda part: (STATUSES.index(part[0][0]), part[0][1])):
-            title = f"{status}: {reason}" if reason else status
-            text = ", ".join(f"`{name}`" for name in names) if markdown else ", ".join(names)
+            title, shown = f"{status}: {reason}" if reason else status, _together(names)
+            text = ", ".join(f"`{name}`" for name in shown) if markdown else ", ".join(shown)
             lines += ["", f"{title} ({len(names)})", "", text] if markdown else [f"  {title} ({len(names)})", *_wrapped(text)]
     return lines
 
 
-def _wrapped(text: str, width: int = 110) -> list[str]:
-    import textwrap
+def _together(names: list[str]) -> list[str]:
+    """The names, with the methods of one distribution as one: norm.{cdf pdf}."""
+    methods: dict[str, list[str]] = {}
+    for name in names:
+        owner, _, method = name.partition(".")
+        methods.setdefault(owner, []).append(method)
+    return [f"{owner}.{{{' '.join(found)}}}" if found != [""] else owner for owner, found in methods.items()]
 
-    return textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ", break_long_words=False,
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 110, initial_indent="    ", subsequent_indent="    ", break_long_words=False,
                          break_on_hyphens=False)

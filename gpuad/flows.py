@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class Solver:
 
 @dataclass(frozen=True)
 class Equation:
-    """y′ = field(t, y, leaves of the parameters), and how it is solved.
+    """y′ = field(t, y, leaves), and how it is solved; the leaves, its parameters, are arrays.
 
     ``evaluate(start, times, leaves)`` gives the solution at all times for plain arrays; ``solver`` solves the equations of the
     derivatives.
@@ -73,8 +74,8 @@ class Equation:
 
     def linear(self, field: Callable[[Any, Any, Leaves], Any]) -> Equation:
         """The equation that y and a linearised one make together."""
-        solver = self.solver
-        return Equation(field, lambda start, times, leaves: solver(Repeated(lambda t, z: field(t, z, leaves)), start, times), solver)
+        solver, repeated = self.solver, Repeated(field)
+        return Equation(field, lambda start, times, leaves: solver(lambda t, z: repeated(t, z, leaves), start, times), solver)
 
 
 def solve(equation: Equation, start: Any, times: Any, leaves: Leaves, known: Any = None) -> Any:
@@ -114,6 +115,7 @@ class Flow:
     packing: Packing
     times: Any
     known: Any = None
+    plans: dict[str, Repeated] = attribute(default_factory=dict, compare=False)
 
     def split(self, v: Any) -> tuple[Any, Any, Any]:
         """Initial values, parameters, times."""
@@ -132,9 +134,17 @@ class Flow:
         lam_y, lam_q = linearize(lambda y, q: self.field(t, y, q), y, q)[1].pullback(conj(lam))
         return conj(lam_y), conj(lam_q)
 
+    def having(self, constants: Leaves) -> Flow:
+        """The flow with other constants: as a plan reads them anew."""
+        return replace(self, packing=self.packing.having(constants))
+
+    def repeated(self, name: str) -> Repeated:
+        """A method of the flow as a function of the constants too; what it has been planned as stays with the flow."""
+        return self.plans.setdefault(name, Repeated(lambda constants, *args: getattr(self.having(constants), name)(*args)))
+
     def linearized(self, v: Any, y: Any, times: Any, *constants: Any) -> Any:
         """The linearised equation along the solution: in plain arrays, or with coefficients that are traced."""
-        flow = replace(self, packing=self.packing.having(constants), times=times)
+        flow = replace(self.having(constants), times=times)
         return Carried(flow, v, y) if type(v) is TracedArray else _along(flow, v)
 
 
@@ -167,9 +177,10 @@ def _along(flow: Flow, v: Array) -> LinearEquation:
     """The linearised equation along the solution, which is computed once more, as a function of time."""
     (start, q, times), solver = flow.split(v), flow.equation.solver
     y = solver.trajectory(lambda t, y: flow.field(t, y, q), start, times)
-    tangent = Repeated(lambda t, y, eta, dq: flow.tangent(t, y, q, eta, dq))
-    transposed = Repeated(lambda t, y, lam: flow.transposed(t, y, q, lam))
-    return LinearEquation(lambda t, eta, dq: tangent(t, y(t), eta, dq), lambda t, lam: transposed(t, y(t), lam), times, solver)
+    tangent, transposed = (flow.repeated(name) for name in ("tangent", "transposed"))
+    constants = list(flow.packing.constants)
+    return LinearEquation(lambda t, eta, dq: tangent(constants, t, y(t), q, eta, dq),
+                          lambda t, lam: transposed(constants, t, y(t), q, lam), times, solver)
 
 
 class Carried:
@@ -181,17 +192,17 @@ class Carried:
     def __init__(self, flow: Flow, v: Any, y: Any):
         self.flow, self.y = flow, y
         self.start, self.q, self.times = flow.split(v)
+        self.equations: dict[Shape, Equation] = {}
 
-    def _solve(self, field: Callable[..., Any], start: list[Any], times: Any, *parameters: Any) -> Any:
-        """y and its companions at the times; ``field(flow, t, z, q, …)`` is their derivative."""
-        flow, k = self.flow, 1 + len(parameters)
+    def _joint(self, field: Callable[..., list[Any]], k: int) -> Equation:
+        """The equation of y and its companions, whose derivatives are ``field(flow, t, z, q, …)`` with k parameters."""
+        flow = self.flow
 
         def joint(t: Any, z: Any, leaves: Leaves) -> Any:
-            here = replace(flow, packing=flow.packing.having(leaves[k:]))
+            here = flow.having(leaves[k:])
             return np.concatenate([here.field(t, z[:here.n], leaves[0]), *field(here, t, z, *leaves[:k])])
 
-        return solve(flow.equation.linear(joint), np.concatenate(start), times,
-                     [self.q, *parameters, *flow.packing.constants])
+        return flow.equation.linear(joint)
 
     def forward(self, eta: Any, dq: Any) -> Any:
         n, shape, sides = self.flow.n, eta.shape, dq.shape
@@ -199,7 +210,8 @@ class Carried:
         def tangent(flow: Flow, t: Any, z: Any, q: Any, dq: Any) -> list[Any]:
             return [np.ravel(flow.tangent(t, z[:n], q, np.reshape(z[n:], shape), np.reshape(dq, sides)))]
 
-        z = self._solve(tangent, [self.start, np.ravel(eta)], self.times, np.ravel(dq))
+        z = solve(self._joint(tangent, 2), np.concatenate([self.start, np.ravel(eta)]), self.times,
+                  [self.q, np.ravel(dq), *self.flow.packing.constants])
         return np.moveaxis(np.reshape(z[:, n:], (len(self.times), *shape)), 0, -2)
 
     def backward(self, lam: Any, i: int, j: int) -> tuple[Any, Any]:
@@ -209,5 +221,7 @@ class Carried:
         def adjoint(flow: Flow, t: Any, z: Any, q: Any) -> list[Any]:
             return [-np.ravel(part) for part in flow.transposed(t, z[:n], q, np.reshape(z[n: end], shape))]
 
-        z = self._solve(adjoint, [self.y[i], np.ravel(lam), np.zeros(size(sides), lam.dtype)], self.times[np.array([i, j])])[1]
+        equation = self.equations.get(shape) or self.equations.setdefault(shape, self._joint(adjoint, 1))
+        z = solve(equation, np.concatenate([self.y[i], np.ravel(lam), np.zeros(size(sides), lam.dtype)]),
+                  self.times[np.array([i, j])], [self.q, *self.flow.packing.constants])[1]
         return np.reshape(z[n: end], shape), np.reshape(z[end:], sides)

@@ -19,7 +19,7 @@ from gpuad.errors import ArrayConversionError, PlanError
 from gpuad.planning import operators as _staged_operators  # noqa: F401  (and those of a plan's)
 from gpuad.planning.staged import StagedArray
 from gpuad.primitives.sparse import is_sparse
-from gpuad.traced import TracedArray
+from gpuad.traced import TracedArray, settled
 
 KINDS: set[type] = {getattr(scipy.sparse, f"{form}_{kind}") for form in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
                     for kind in ("array", "matrix")}
@@ -30,7 +30,7 @@ def converts(own: Callable[..., Any]) -> Callable[..., Any]:
     """The conversion to an array; where SciPy's sparse matrices ask for it, what they need to know."""
     def __array__(self: Any, *args: Any, **kwargs: Any) -> Any:
         frame = sys._getframe(1)
-        if not frame.f_globals.get("__name__", "").startswith("scipy.sparse._"):
+        if settled(self) is not self or not frame.f_globals.get("__name__", "").startswith("scipy.sparse._"):
             return own(self, *args, **kwargs)
         if frame.f_code.co_name == "_matmul_dispatch":
             return np.array(None, object)

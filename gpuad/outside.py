@@ -1,7 +1,7 @@
 """Users' functions that a solver calls with plain arrays: what they give, and what they must not read from outside."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import gpuad.numpy
 from gpuad.errors import ArrayConversionError, PlanError
 from gpuad.planning.plan import plan
 from gpuad.traced import TracedArray, raw, settled, stand_in
-from linalg.arrays import is_cupy
+from linalg.arrays import is_array, is_cupy
 
 
 def vector(out: Any) -> Any:
@@ -67,11 +67,19 @@ class Repeated:
         return result
 
 
-def flattened(args: Any) -> tuple[list[Any], Any]:
-    """The leaves of a pytree of arguments, constants as plain arrays, and its structure."""
-    leaves: list[Any]
-    leaves, tree = optree.tree_flatten(args)
-    return [settled(x) for x in leaves], tree
+def parted(args: tuple[Any, ...]) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
+    """The arrays in a pytree of arguments, and the function that puts arrays back into their places among the rest."""
+    flat, tree = optree.tree_flatten(args)  # type: ignore[arg-type, var-annotated]
+    leaves = [settled(x) for x in flat]
+    places = [i for i, x in enumerate(leaves) if is_array(x)]
+
+    def joined(arrays: Sequence[Any]) -> Any:
+        whole = list(leaves)
+        for i, x in zip(places, arrays, strict=True):
+            whole[i] = x
+        return optree.tree_unflatten(tree, whole)
+
+    return [leaves[i] for i in places], joined
 
 
 def refuse_device(name: str, arrays: Iterable[Any]) -> None:

@@ -14,7 +14,7 @@ from numpy.lib.array_utils import normalize_axis_index
 import gpuad.numpy
 from gpuad.differential import Primitive
 from gpuad.dispatch import implements
-from gpuad.outside import Repeated, closed, flattened, refuse_device, vector
+from gpuad.outside import Repeated, closed, parted, refuse_device, vector
 from gpuad.packing import Packing
 from gpuad.traced import TracedArray, raw, stand_in
 from gpuad.transforms import jacobian
@@ -210,7 +210,7 @@ def quad(func: Callable[..., Any], a: Any, b: Any, args: Any = (), full_output: 
     ``complex_func`` are for plain arguments. Raises ArrayConversionError where func reads traced arrays from outside.
     """
     args = args if isinstance(args, tuple) else (args,)
-    leaves, tree = flattened(args)
+    leaves, joined = parted(args)
     refuse_device("quad", [a, b, *leaves])
     plain = closed(func, "quad")
     limits = {"epsabs": epsabs, "epsrel": epsrel, "limit": limit, "points": points}
@@ -222,12 +222,10 @@ def quad(func: Callable[..., Any], a: Any, b: Any, args: Any = (), full_output: 
                         "weight into the function, and integrate real and imaginary parts")
 
     def once(a: Any, b: Any, leaves: Sequence[Any]) -> Any:
-        given: Any = optree.tree_unflatten(tree, leaves)
-        return scipy.integrate.quad(plain, a, b, given, **limits)
+        return scipy.integrate.quad(plain, a, b, joined(leaves), **limits)
 
     def integrand(x: Any, leaves: Sequence[Any]) -> Any:
-        given: Any = optree.tree_unflatten(tree, leaves)
-        return vector(func(x, *given))
+        return vector(func(x, *joined(leaves)))
 
     values = [raw(x) for x in (a, b, *leaves)]
     staged = next(filter(records, values), None)

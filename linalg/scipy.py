@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from linalg.arrays import is_array, is_cupy, records, scipy_module
+from linalg.device import FUNCTIONS, lacking
 
 UNSTEADY = {"linalg.eig", "linalg.fractional_matrix_power", "linalg.logm", "linalg.lstsq", "linalg.null_space", "linalg.orth",
             "linalg.sqrtm"}
@@ -62,10 +63,9 @@ def of_scipy(name: str) -> Callable[..., Any]:
         like = next(filter(is_cupy, args), None)
         if like is None:
             return run(*args, **kwargs)
-        found = getattr(scipy_module(module, like), function_name, None)
+        found = FUNCTIONS.get(name) or getattr(scipy_module(module, like), function_name, None)
         if found is None:
-            raise TypeError(f"scipy.{name} expected NumPy arrays, got CuPy's: CuPy has no function of this name. Move the "
-                            "arrays to the host first, with cupy.asnumpy(x)")
+            raise lacking(function_name)
         return found(*args, **kwargs)
 
     return call

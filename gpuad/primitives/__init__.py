@@ -31,6 +31,7 @@ from gpuad.primitives import (
     selections,
     series,
     shapes,
+    sparse,
     statistics,
     triangles,
 )
@@ -38,4 +39,4 @@ from gpuad.primitives import (
 __all__ = ["arranging", "assignment", "bessel", "calculus", "choosing", "constants", "convolutions", "creation", "cumulative",
            "decompositions", "eigenvalues", "elementwise", "fitting", "floats", "fourier", "histograms", "indices",
            "interpolation", "inverses", "joining", "nans", "norms", "padding", "polynomials", "products", "quantiles", "ranges",
-           "reductions", "selections", "series", "shapes", "statistics", "triangles"]
+           "reductions", "selections", "series", "shapes", "sparse", "statistics", "triangles"]

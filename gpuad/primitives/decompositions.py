@@ -22,9 +22,9 @@ from gpuad.differential import MultiOutput, Primitive
 from gpuad.dispatch import implements
 from gpuad.primitives.joining import concatenate
 from gpuad.primitives.matrices import conj_transpose, conj_transposing, hermitian_part, reciprocals_off_diagonal
-from gpuad.traced import TracedArray
+from gpuad.traced import TracedArray, raw
 from linalg import AxisSum, Diagonal, Gather, Identity, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero
-from linalg.arrays import Array, Shape, namespace
+from linalg.arrays import Array, Shape, is_cupy, namespace
 
 EighResult: Any = type(np.linalg.eigh(np.eye(1)))
 QRResult: Any = type(np.linalg.qr(np.eye(1)))
@@ -209,7 +209,8 @@ _svd = svd_primitives(np.linalg.svd)
 @implements(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """Singular value decomposition a = U S Vᴴ; the values only where ``compute_uv`` is false."""
-    a, options = (as_hermitian(a), {"hermitian": True}) if hermitian else (a, {})
+    a = as_hermitian(a) if hermitian else a
+    options = {"hermitian": True} if hermitian and not is_cupy(raw(a)) else {}  # CuPy has one algorithm
     return SVDResult(*svd_by(_svd, a, full_matrices, **options)) if compute_uv else _svd[0](a, **options)[1]
 
 

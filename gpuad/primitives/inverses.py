@@ -26,7 +26,7 @@ from linalg import (
     RightProduct,
     Zero,
 )
-from linalg.arrays import Array, Shape, namespace, size, solve_matrices
+from linalg.arrays import Array, Shape, is_cupy, namespace, size, solve_matrices
 from linalg.association import multiply_chain
 
 # ---- solve and inv
@@ -213,6 +213,8 @@ _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NO_VALUE) -> Any:
     """The Moore–Penrose inverse. Its differential holds where the rank is constant around a."""
     options = {"rcond": rcond, "hermitian": hermitian or None, "rtol": None if rtol is _NO_VALUE else rtol}
+    if is_cupy(raw(a)):  # which knows the first alone
+        options = {"rcond": options["rtol"] if rcond is None else rcond}
     return _pinv(as_hermitian(a) if hermitian else a, **{k: v for k, v in options.items() if v is not None})
 
 

@@ -69,7 +69,7 @@ def _vector(x: Any, p: Any, axes: Shape, keepdims: bool) -> Any:
     if isinstance(p, str):
         raise ValueError(f"norm: order {p!r} is one of matrices, got vectors along axis {axes}")
     if p == np.inf:
-        return reductions.max(absolute(x), axes, keepdims=keepdims)
+        return _largest(absolute(x), axes, keepdims)
     if p == -np.inf:
         return reductions.min(absolute(x), axes, keepdims=keepdims)
     if p == 0:
@@ -79,6 +79,11 @@ def _vector(x: Any, p: Any, axes: Shape, keepdims: bool) -> Any:
     return _norm(x, p=float(p), axes=axes, keepdims=keepdims)
 
 
+def _largest(x: Any, axes: Shape, keepdims: bool) -> Any:
+    """The largest entry over axes; 0 where there are none."""
+    return (reductions.max if all(x.shape[a] for a in axes) else reductions.sum)(x, axes, keepdims=keepdims)
+
+
 def _matrix(x: Any, order: Any, axes: Shape, keepdims: bool) -> Any:
     if order in ("fro", "f"):
         return _norm(x, p=2, axes=axes, keepdims=keepdims)
@@ -86,12 +91,12 @@ def _matrix(x: Any, order: Any, axes: Shape, keepdims: bool) -> Any:
     if order in (1, -1, np.inf, -np.inf):
         first, second = (rows, columns) if abs(order) == 1 else (columns, rows)
         sums = reductions.sum(absolute(x), first, keepdims=True)
-        result = (reductions.max if order > 0 else reductions.min)(sums, second, keepdims=True)
+        result = _largest(sums, (second,), True) if order > 0 else reductions.min(sums, second, keepdims=True)
         return result if keepdims else np.squeeze(result, axes)
     if order not in ("nuc", 2, -2):
         raise ValueError(f"norm: expected an order of matrices ('fro', 'nuc', ±1, ±2, ±inf), got {order!r}")
     s = singular_values(moveaxis(x, axes, (-2, -1)))
-    result = {"nuc": reductions.sum, 2: reductions.max, -2: reductions.min}[order](s, -1)
+    result = _largest(s, (-1,), False) if order == 2 else {"nuc": reductions.sum, -2: reductions.min}[order](s, -1)
     return expand_dims(result, tuple(sorted(a % x.ndim for a in axes))) if keepdims else result
 
 

@@ -1,8 +1,8 @@
-"""Factorisations of scipy.linalg: Cholesky, LU, QR, RQ, singular values, polar. Every function takes stacks of matrices.
+"""Factorisations of scipy.linalg: Cholesky, LU, QR, RQ, singular values. Every function takes stacks of matrices.
 
 The conventions are those of ``gpuad.primitives.decompositions``. Permutations, by which LU and QR choose pivots, are constant.
 What a factor does not read of its argument, and the rest of an array that holds two factors, is as in SciPy. Singular matrices
-have no differentiable LU or polar decomposition, matrices whose leading columns lack rank no differentiable QR: LinAlgError.
+have no differentiable LU, matrices whose leading columns lack rank no differentiable QR: LinAlgError.
 """
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from gpuad.differential import MultiOutput, Primitive
+from gpuad.differential import Primitive
 from gpuad.primitives.decompositions import cholesky as numpy_cholesky
 from gpuad.primitives.decompositions import qr_by, qr_primitives, svd_by, svd_primitives
-from gpuad.primitives.matrices import conj_transpose, conj_transposing
+from gpuad.primitives.matrices import conj_transpose
 from gpuad.primitives.scipy_linalg_systems import solve_triangular
 from gpuad.primitives.scipy_options import implements_scipy
 from gpuad.primitives.shapes import arrays_of
 from gpuad.traced import TracedArray, raw
-from linalg import Diagonal, Identity, Inverse, LeftProduct, LinearOperator, RightProduct, Sylvester, TriangularProduct
+from linalg import Diagonal, Inverse, LeftProduct, LinearOperator, RightProduct, TriangularProduct
 from linalg.arrays import Array, Shape, is_cupy, namespace, scipy_module, to_host
+from linalg.device import stacked
 from linalg.scipy import call_scipy, opaque
 
 # ---- Cholesky
@@ -66,7 +67,7 @@ def _factored(a: Array) -> tuple[Array, Array, Array]:
 
 
 def _pivoted(a: Array) -> tuple[Array, Array, Array]:
-    lu, pivots = scipy_module("linalg", a).lu_factor(a, check_finite=False)
+    lu, pivots = stacked(partial(scipy_module("linalg", a).lu_factor, check_finite=False), a)
     return lu, pivots, permutation(pivots, a.shape[-2])
 
 
@@ -152,6 +153,17 @@ def qr(a: Any, mode: str = "full", pivoting: bool = False) -> Any:
     return (r, *pivots) if pivoting or a.ndim == 2 else r  # a stack's, alone, as SciPy has it
 
 
+@implements_scipy(scipy.linalg.qr_multiply)
+def qr_multiply(a: Any, c: Any, mode: str = "right", pivoting: bool = False, conjugate: bool = False) -> Any:
+    """(c Q, R), or (Q c, R) where ``mode`` is "left", with a = Q R; with pivots, those in the third place."""
+    if mode not in ("left", "right"):
+        raise ValueError(f"qr_multiply expected mode 'left' or 'right', got {mode!r}")
+    a, c = arrays_of(a, c)
+    q, *rest = qr(a, "economic", pivoting)
+    q = np.conjugate(q) if conjugate else q
+    return (np.matmul(q, c) if mode == "left" else np.matmul(c, q), *rest)
+
+
 @implements_scipy(scipy.linalg.rq)
 def rq(a: Any, mode: str = "full") -> Any:
     """(R, Q) with a = R Q: the QR decomposition of aᴴ, all rows and columns in the opposite order, those of the factors too."""
@@ -181,83 +193,4 @@ def svdvals(a: Any) -> Any:
     return _svd[0](a)[1]
 
 
-def _null_rule(_shape: Shape, y: Array, a: Array, rcond: Any = None) -> LinearOperator:
-    """dN = −A⁺ dA N, at constant rank: the basis turns as little as possible."""
-    rcond = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if rcond is None else rcond
-    return -(LeftProduct(namespace(a).linalg.pinv(a, rcond), (*a.shape[:-1], y.shape[-1])) @ RightProduct(y, a.shape))
-
-
-_null_space = Primitive("null_space", partial(call_scipy, "linalg.null_space"), _null_rule)
-
-
-@implements_scipy(scipy.linalg.null_space)
-def null_space(A: Any, rcond: Any = None) -> Any:
-    """An orthonormal basis N of the null space, one of many: functions of N Nᴴ have the right derivative, no others have one."""
-    return _null_space(A) if rcond is None else _null_space(A, rcond=rcond)
-
-
-@implements_scipy(scipy.linalg.orth)
-def orth(A: Any, rcond: Any = None) -> Any:
-    """An orthonormal basis of the range: the left singular vectors of a matrix of full rank."""
-    rank, full = call_scipy("linalg.orth", raw(A), rcond).shape[-1], min(A.shape[-2:])
-    if rank < full:
-        raise np.linalg.LinAlgError(f"orth expected a matrix of full rank {full}, got one of rank {rank}, around which the range "
-                                    "has no derivative; take the singular vectors that you need by svd")
-    return svd(A, full_matrices=False)[0]
-
-
-# ---- the polar decomposition
-
-def _turn(shape: Shape, u: Array, p: Array) -> LinearOperator:
-    """Ω = Uᴴ dU, from Ω P + P Ω = Uᴴ dA − dAᴴ U."""
-    inside = LeftProduct(conj_transpose(u), shape)
-    return Inverse(Sylvester(p, p, p.shape)) @ (inside - conj_transposing(p.shape, p.dtype) @ inside)
-
-
-def _unitary_rule(shape: Shape, y: tuple[Array, Array], _a: Any) -> LinearOperator:
-    """dU = U Ω + (I − U Uᴴ) dA P⁻¹."""
-    u, p = y
-    inside = LeftProduct(u, p.shape) @ _turn(shape, u, p)
-    if shape[-2] == shape[-1]:
-        return inside
-    outside = Identity(shape) - LeftProduct(u, p.shape) @ LeftProduct(conj_transpose(u), shape)
-    return inside + outside @ Inverse(RightProduct(p, shape))
-
-
-def _positive_rule(shape: Shape, y: tuple[Array, Array], _a: Any) -> LinearOperator:
-    """dP = Uᴴ dA − Ω P."""
-    u, p = y
-    return LeftProduct(conj_transpose(u), shape) - RightProduct(p, p.shape) @ _turn(shape, u, p)
-
-
-def _polar_value(a: Array) -> tuple[Array, Array]:
-    w, s, vh = namespace(a).linalg.svd(a, full_matrices=False)
-    return w @ vh, (conj_transpose(vh) * s[..., None, :]) @ vh
-
-
-_polar = MultiOutput("polar", partial(call_scipy, "linalg.polar", plain=_polar_value), [_unitary_rule], [_positive_rule])
-
-
-@implements_scipy(scipy.linalg.polar)
-def polar(a: Any, side: str = "right") -> tuple[Any, Any]:
-    """(U, P) with a = U P, or a = P U where ``side`` is "left": U has orthonormal columns or rows, P is positive semidefinite."""
-    if side not in ("right", "left"):
-        raise ValueError(f"polar expected side 'right' or 'left', got {side!r}")
-    tall = a.shape[-2] >= a.shape[-1]
-    u, p = _polar(a if tall else conj_transpose(a))
-    u = u if tall else conj_transpose(u)
-    if (side == "right") is tall:
-        return u, p
-    return (u, np.matmul(conj_transpose(u), a)) if side == "right" else (u, np.matmul(a, conj_transpose(u)))
-
-
-@implements_scipy(scipy.linalg.orthogonal_procrustes)
-def orthogonal_procrustes(A: Any, B: Any) -> tuple[Any, Any]:
-    """The unitary R for which A R is closest to B, and the sum of the singular values of Aᴴ B."""
-    A, B = arrays_of(A, B)
-    r, p = polar(np.matmul(conj_transpose(A), B))
-    return r, np.trace(p, axis1=-2, axis2=-1).real
-
-
-__all__ = ["cho_factor", "cholesky", "lu", "lu_factor", "lu_solve", "null_space", "orth", "orthogonal_procrustes", "polar", "qr",
-           "rq", "svd", "svdvals"]
+__all__ = ["cho_factor", "cholesky", "lu", "lu_factor", "lu_solve", "qr", "qr_multiply", "rq", "svd", "svdvals"]

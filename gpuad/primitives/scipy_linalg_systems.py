@@ -52,13 +52,13 @@ def _substitute(t: Array, b: Array, lower: bool) -> Array:
     return call_scipy("linalg.solve_triangular", t, b, 0, lower, plain=substitute)
 
 
-def _broadcast(a: Any, b: Any, core: int = 2) -> tuple[Any, Any, bool]:
+def _broadcast(a: Any, b: Any) -> tuple[Any, Any, bool]:
     """a; b as columns that have the common batch axes; and whether b was a vector."""
     vector = b.ndim == 1
     b = reshape(b, (b.shape[0], 1)) if vector else b
     if a.shape[-1] != b.shape[-2]:
         raise ValueError(f"expected b with one row for each column of a, got a of shape {a.shape} and b of shape {b.shape}")
-    batch = np.broadcast_shapes(a.shape[:-core], b.shape[:-2])
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     return a, broadcast_to(b, (*batch, *b.shape[-2:])), vector
 
 
@@ -121,8 +121,8 @@ def cho_solve_banded(cb_and_lower: Any, b: Any) -> Any:
     cb, lower = cb_and_lower
     cb, b = arrays_of(cb, b)
     width = cb.shape[-2] - 1
-    adjoint = np.conjugate(Banded(cb, 0 if lower else width, (cb.shape[-1], 1)).T.bands)
-    first, second = (cb, adjoint) if lower else (adjoint, cb)
+    turned = np.conjugate(Banded(cb, 0 if lower else width, (cb.shape[-1], 1)).T.bands)
+    first, second = (cb, turned) if lower else (turned, cb)
     return solve_banded((0, width), second, solve_banded((width, 0), first, b))
 
 

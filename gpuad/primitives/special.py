@@ -42,8 +42,8 @@ class Special(Elementwise):
     def record(self, args: tuple[Any, ...], kwargs: dict[str, Any], outs: tuple[Any, ...] | None = None) -> Any:
         refuse_unknown(self.name, self._unknown, args)
         if self._real and any(type(a) is TracedArray and a.dtype.kind == "c" for a in args):
-            raise NotDifferentiableError(f"scipy.special.{self.name} is not holomorphic; gpuad differentiates it for real arguments "
-                                         "only, got a complex one. Write it with the function that is not scaled")
+            raise NotDifferentiableError(f"scipy.special.{self.name} is not holomorphic: expected a real argument to "
+                                         "differentiate, got a complex one; write it with the function that is not scaled")
         return super().record(args, kwargs, outs)
 
     def blocks(self, row: Row, rows: Rows) -> list[Block]:
@@ -94,8 +94,8 @@ def refuse_unknown(name: str, positions: Sequence[int], args: Sequence[Any]) -> 
     for i in positions:
         if i < len(args) and type(settled(args[i])) is TracedArray:
             raise NotDifferentiableError(
-                f"scipy.special.{name}: the derivative with respect to argument {i + 1} has no closed form, so this argument does "
-                "not take a traced array. Pass a constant, or ad.stop_gradient(x) where that derivative is not wanted, or state "
+                f"scipy.special.{name}: the derivative with respect to argument {i + 1} has no closed form, so expected a "
+                "constant there, got a traced array; pass ad.stop_gradient(x) where that derivative is not wanted, or state "
                 "it with ad.primitive(f, differential=...)")
 
 

@@ -109,7 +109,8 @@ def _derivative(name: str, of: str, phase: int) -> None:
     implements(getattr(scipy.special, name))(derivative)
 
 
-for _name, _of, _phase in (("jvp", "jv", -1), ("yvp", "yv", -1), ("h1vp", "hankel1", -1), ("h2vp", "hankel2", -1), ("ivp", "iv", 1),
+for _name, _of, _phase in (("jvp", "jv", -1), ("yvp", "yv", -1), ("h1vp", "hankel1", -1), ("h2vp", "hankel2", -1),
+                           ("ivp", "iv", 1),
                            ("kvp", "kv", 1)):
     _derivative(_name, _of, _phase)
 

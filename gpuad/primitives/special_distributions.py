@@ -24,13 +24,15 @@ ufunc("chdtriv", lambda v, _p, x: 2 / gamma_slope(v / 2, x / 2),
 
 # the gamma distribution: P(b, ax)
 for _name, _sign in (("gdtr", 1), ("gdtrc", -1)):
-    ufunc(_name, lambda _y, a, b, x, s=_sign: s * x * gamma_density(b, a * x), lambda _y, a, b, x, s=_sign: s * gamma_slope(b, a * x),
+    ufunc(_name, lambda _y, a, b, x, s=_sign: s * x * gamma_density(b, a * x),
+          lambda _y, a, b, x, s=_sign: s * gamma_slope(b, a * x),
           lambda _y, a, b, x, s=_sign: s * a * gamma_density(b, a * x))
 ufunc("gdtrix", lambda x, a, _b, _p: -x / a, lambda x, a, b, _p: -gamma_slope(b, a * x) / (a * gamma_density(b, a * x)),
       lambda x, a, b, _p: 1 / (a * gamma_density(b, a * x)))
 ufunc("gdtria", lambda a, _p, b, x: 1 / (x * gamma_density(b, a * x)),
       lambda a, _p, b, x: -gamma_slope(b, a * x) / (x * gamma_density(b, a * x)), lambda a, _p, _b, x: -a / x)
-ufunc("gdtrib", lambda b, a, _p, x: -x * gamma_density(b, a * x) / gamma_slope(b, a * x), lambda b, a, _p, x: 1 / gamma_slope(b, a * x),
+ufunc("gdtrib", lambda b, a, _p, x: -x * gamma_density(b, a * x) / gamma_slope(b, a * x),
+      lambda b, a, _p, x: 1 / gamma_slope(b, a * x),
       lambda b, a, _p, x: -a * gamma_density(b, a * x) / gamma_slope(b, a * x))
 
 # the Poisson distribution: Q(⌊k⌋ + 1, m)
@@ -94,7 +96,8 @@ ufunc("stdtrit", lambda t, v, _p: -_t_slope(v, t) / _t_density(v, t), lambda t, 
 ufunc("stdtridf", lambda v, _p, t: 1 / _t_slope(v, t), lambda v, _p, t: -_t_density(v, t) / _t_slope(v, t))
 
 # parameters of the beta distribution, Iₓ(a, b) = p
-ufunc("btdtria", lambda a, _p, b, x: 1 / beta_slope(a, b, x), lambda a, _p, b, x: beta_slope(b, a, 1 - x, x) / beta_slope(a, b, x),
+ufunc("btdtria", lambda a, _p, b, x: 1 / beta_slope(a, b, x),
+      lambda a, _p, b, x: beta_slope(b, a, 1 - x, x) / beta_slope(a, b, x),
       lambda a, _p, b, x: -beta_density(a, b, x) / beta_slope(a, b, x))
 ufunc("btdtrib", lambda b, a, _p, x: beta_slope(a, b, x) / beta_slope(b, a, 1 - x, x),
       lambda b, a, _p, x: -1 / beta_slope(b, a, 1 - x, x), lambda b, a, _p, x: beta_density(a, b, x) / beta_slope(b, a, 1 - x, x))

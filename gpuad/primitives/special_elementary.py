@@ -1,7 +1,7 @@
 """What stands between elementary and special functions: logistic functions, x log y and entropies, losses, powers, degrees.
 
-x log y has the derivative log y in x, −∞ at y = 0, and in y the derivative 0 where both are 0, as have x log(x/y) and its kin in x. Loss functions have the
-mean of the one-sided derivatives at their kinks.
+x log y has the derivative log y in x, −∞ at y = 0, and the derivative 0 in y where both are 0. Where both are 0, rel_entr and
+kl_div have the derivative 0 in x.
 """
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def exprel_slope(x: Any) -> Any:
 
 def log1p_over(x: Any) -> Any:
     """log(1 + x)/x, 1 at 0."""
-    return by_parts(abs(x) < 0.2, x, lambda x: power_series([(-1) ** n / (n + 1) for n in range(23)], x), lambda x: np.log1p(x) / x)
+    return by_parts(abs(x) < 0.2, x, lambda x: power_series([(-1) ** n / (n + 1) for n in range(23)], x),
+                    lambda x: np.log1p(x) / x)
 
 
 def boxcox_slope(u: Any, p: Any) -> Any:

@@ -33,14 +33,17 @@ def _by_duplication(x: Any, y: Any, z: Any) -> Any:
 
 
 _rd = Numeric("elliprd", lambda x, y, z: _by_duplication(x, y, z) if is_cupy(x) else scipy.special.elliprd(x, y, z),
-              lambda _y, a, b, c: -0.75 * carlson(1.5, 0.5, 1.5)(a, b, c), lambda _y, a, b, c: -0.75 * carlson(0.5, 1.5, 1.5)(a, b, c),
+              lambda _y, a, b, c: -0.75 * carlson(1.5, 0.5, 1.5)(a, b, c),
+              lambda _y, a, b, c: -0.75 * carlson(0.5, 1.5, 1.5)(a, b, c),
               lambda _y, a, b, c: -2.25 * carlson(0.5, 0.5, 2.5)(a, b, c))
 TABLE[scipy.special.elliprd] = _rd
 ufunc("elliprj", lambda _y, a, b, c, p: -0.75 * carlson(1.5, 0.5, 0.5, 1)(a, b, c, p),
-      lambda _y, a, b, c, p: -0.75 * carlson(0.5, 1.5, 0.5, 1)(a, b, c, p), lambda _y, a, b, c, p: -0.75 * carlson(0.5, 0.5, 1.5, 1)(a, b, c, p),
+      lambda _y, a, b, c, p: -0.75 * carlson(0.5, 1.5, 0.5, 1)(a, b, c, p),
+      lambda _y, a, b, c, p: -0.75 * carlson(0.5, 0.5, 1.5, 1)(a, b, c, p),
       lambda _y, a, b, c, p: -1.5 * carlson(0.5, 0.5, 0.5, 2)(a, b, c, p))
 ufunc("elliprc", lambda _y, a, b: -_rd(b, b, a) / 6, lambda _y, a, b: -_rd(a, b, b) / 3)
-ufunc("elliprf", lambda _y, a, b, c: -_rd(b, c, a) / 6, lambda _y, a, b, c: -_rd(a, c, b) / 6, lambda _y, a, b, c: -_rd(a, b, c) / 6)
+ufunc("elliprf", lambda _y, a, b, c: -_rd(b, c, a) / 6, lambda _y, a, b, c: -_rd(a, c, b) / 6,
+      lambda _y, a, b, c: -_rd(a, b, c) / 6)
 ufunc("elliprg", lambda _y, a, b, c: _rg_slope(a, b, c), lambda _y, a, b, c: _rg_slope(b, a, c),
       lambda _y, a, b, c: _rg_slope(c, a, b))
 

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.special
 
 from gpuad.dispatch import TABLE, implements
-from gpuad.primitives.special import UNKNOWN, Special, constant, sc, ufunc
+from gpuad.primitives.special import UNKNOWN, Special, constant, like, sc, ufunc
 from gpuad.traced import raw, value_of
 from linalg.arrays import records
 
@@ -46,7 +46,7 @@ def psi_step(a: Any, b: Any) -> Any:
     x = np.where(far, a, 16.0)
     step = np.where(far, b, 1.0)
     u, v = 1 / x, 1 / (x + step)
-    total, quotient, power = step * u * v / 2, 0.0, 1.0
+    total, quotient, power = step * u * v / 2, like(x, 0), like(x, 1)
     for k, bernoulli in enumerate(BERNOULLI[:6], 1):
         quotient, power = u * u * quotient + power, power * v * v  # (u²ᵏ − v²ᵏ)/(u² − v²), v²ᵏ
         total = total + bernoulli / (2 * k) * step * u * v * (u + v) * quotient
@@ -126,4 +126,4 @@ def perm(N: Any, k: Any, exact: bool = False) -> Any:
 
 def _refuse_exact(name: str, exact: bool) -> None:
     if exact:
-        raise TypeError(f"{name}: exact=True is arithmetic of integers, which have no derivative, got a traced array; use exact=False")
+        raise TypeError(f"{name}: exact=True is arithmetic of integers, which have no derivative; leave it out here")

@@ -17,6 +17,7 @@ import numpy as np
 from gpuad.primitives.special import like, sc, ufunc
 from gpuad.primitives.special_numeric import beta_moment, gamma_moment
 
+
 def gamma_density(a: Any, x: Any) -> Any:
     """xᵃ⁻¹ e⁻ˣ/Γ(a)."""
     finite = x < np.inf

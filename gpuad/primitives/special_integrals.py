@@ -34,7 +34,8 @@ def _sinhc(x: Any) -> Any:
     return np.sinc(1j * x / np.pi) if x.dtype.kind == "c" else (sc.exprel(x) + sc.exprel(-x)) / 2
 
 
-_lambertw = Special("lambertw", lambda z, k, tol: sc.lambertw(z, k, tol), lambda y, _z, _k, _tol: np.exp(-y) / (1 + y), None, None)
+_lambertw = Special("lambertw", lambda z, k, tol: sc.lambertw(z, k, tol), lambda y, _z, _k, _tol: np.exp(-y) / (1 + y), None,
+                    None)
 
 
 @implements(scipy.special.lambertw)

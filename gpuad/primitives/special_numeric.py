@@ -1,4 +1,4 @@
-"""Functions that are computed by quadrature, as one operation of a program and of a plan: families that contain their derivatives."""
+"""Functions that are computed by quadrature, as one operation of a program and of a plan: families with their derivatives."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ NODES, WEIGHTS = (np.polynomial.legendre.leggauss(48)[0] + 1) / 2, np.polynomial
 STEPS = 2.0 ** np.arange(-2, 12, 0.5)
 
 
-def _integrals(exponent: Callable[[Any], Any], weight: Callable[[Any], Any], width: Array) -> tuple[Array, Array]:
+def integrals_beyond(exponent: Callable[[Any], Any], weight: Callable[[Any], Any], width: Array) -> tuple[Array, Array]:
     """∫ eᴱ and ∫ g eᴱ over u > 0 for concave E, by Gauss' rule up to where eᴱ is below rounding."""
     with np.errstate(all="ignore"):
         steps = width[:, None] * like(width, STEPS)
@@ -55,10 +55,10 @@ def _integrals(exponent: Callable[[Any], Any], weight: Callable[[Any], Any], wid
 
 
 def _gamma_mean(n: int, b: Array, x: Array, sign: Array) -> Array:
-    """E log(T/x)ⁿ for T on one side of x, with log T = log x ± u; for n = 0 the density at x over the probability of that side."""
+    """E log(T/x)ⁿ for T on one side of x, with log T = log x ± u; for n = 0 the density at x over that side's probability."""
     width = 1 / (abs(x - b) + np.sqrt(np.maximum(x, b)))
     b, s, column = b[:, None], sign[:, None], x[:, None]
-    total, moment = _integrals(lambda u: s * u * b - column * np.expm1(s * u), lambda u: (s * u) ** n, width)
+    total, moment = integrals_beyond(lambda u: s * u * b - column * np.expm1(s * u), lambda u: (s * u) ** n, width)
     return moment / total if n else 1 / (x * total)
 
 
@@ -93,27 +93,29 @@ def _beta_mean(i: int, j: int, a: Array, b: Array, x: Array, y: Array, sign: Arr
         first, second = logs(u)
         return a * first + b * second
 
-    total, moment = _integrals(exponent, weight, width)
+    total, moment = integrals_beyond(exponent, weight, width)
     return moment / total if i + j else 1 / (x * y * total)
 
 
 @lru_cache
 def beta_moment(i: int, j: int) -> Numeric:
-    """The function (a, b, x, 1 − x, ±1) ↦ E log(T/x)ⁱ log((1 − T)/(1 − x))ʲ =: mᵢⱼ for T beyond x (or below), where T has the beta
-    distribution; the hazard rate h for i = j = 0. All of its derivative in x is that of the argument x.
+    """The function (a, b, x, 1 − x, ±1) ↦ E log(T/x)ⁱ log((1 − T)/(1 − x))ʲ =: mᵢⱼ for T beyond x (or below), where T has the
+    beta distribution; the hazard rate h for i = j = 0. All of its derivative in x is that of the argument x.
 
     ∂mᵢⱼ/∂a = mᵢ₊₁ⱼ − mᵢⱼ m₁₀, ∂mᵢⱼ/∂b = mᵢⱼ₊₁ − mᵢⱼ m₀₁ and ∂mᵢⱼ/∂x = −i/x mᵢ₋₁ⱼ + j/(1 − x) mᵢⱼ₋₁ ± mᵢⱼ h.
     """
     m = beta_moment
     if i == j == 0:
-        return Numeric("beta hazard", partial(_beta_mean, 0, 0), lambda h, *args: -h * m(1, 0)(*args), lambda h, *args: -h * m(0, 1)(*args),
+        return Numeric("beta hazard", partial(_beta_mean, 0, 0), lambda h, *args: -h * m(1, 0)(*args),
+                       lambda h, *args: -h * m(0, 1)(*args),
                        lambda h, a, b, x, y, s: h * ((a - 1) / x - (b - 1) / y + s * h), None, None)
 
     def lower(k: int, over: Any, *args: Any, i: int, j: int) -> Any:
         return 0.0 if k == 0 else k / over * (m(i, j)(*args) if i + j else 1.0)
 
     return Numeric(f"beta moment {i} {j}", partial(_beta_mean, i, j),
-                   lambda f, *args: m(i + 1, j)(*args) - f * m(1, 0)(*args), lambda f, *args: m(i, j + 1)(*args) - f * m(0, 1)(*args),
+                   lambda f, *args: m(i + 1, j)(*args) - f * m(1, 0)(*args),
+                   lambda f, *args: m(i, j + 1)(*args) - f * m(0, 1)(*args),
                    lambda f, a, b, x, y, s: (s * f * m(0, 0)(a, b, x, y, s) - lower(i, x, a, b, x, y, s, i=i - 1, j=j)
                                              + lower(j, y, a, b, x, y, s, i=i, j=j - 1)), None, None)
 

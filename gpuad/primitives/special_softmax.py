@@ -34,7 +34,7 @@ def _total(a: Array, b: Array | None, top: Array, axes: Shape) -> Array:
 def _top(a: Array, axes: Shape) -> Array:
     """The largest real part, 0 where that is infinite: the result does not depend on it."""
     a = raw(a)
-    empty = {} if a.size else {"initial": -np.inf}
+    empty: Any = {} if a.size else {"initial": -np.inf}
     top = np.max(a.real, axis=axes, keepdims=True, **empty)
     return np.where(np.isfinite(top), top, 0.0)
 
@@ -44,7 +44,8 @@ def _share(y: Array, a: Array, axes: Shape) -> Array:
     infinite = np.isinf(y)
     attained = a == y
     count = np.maximum(attained.sum(axis=axes, keepdims=True), 1)
-    return np.where(infinite, attained / count.astype(a.real.dtype), np.exp(np.where(infinite, 0.0, a) - np.where(infinite, 0.0, y)))
+    return np.where(infinite, attained / count.astype(a.real.dtype), np.exp(np.where(infinite, 0.0, a) - np.where(infinite, 0.0,
+                                                                                                                  y)))
 
 
 def _rule(shape: Shape, y: Array, a: Array, b: Array | None, axes: Shape, magnitude: bool) -> LinearOperator:

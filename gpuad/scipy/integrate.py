@@ -19,7 +19,7 @@ import gpuad.numpy
 from gpuad import quadrature as _quadrature  # noqa: F401  (enters the rules for samples into the table)
 from gpuad.errors import NotDifferentiableError, PlanError
 from gpuad.flows import Equation, Leaves, Solver, solve
-from gpuad.outside import closed, flattened, refuse_device, vector
+from gpuad.outside import closed, parted, refuse_device, vector
 from gpuad.quadrature import fixed_quad, quad
 from gpuad.scipy.namespace import ScipyNamespace
 from gpuad.traced import raw, settled, stand_in
@@ -44,7 +44,7 @@ def odeint(func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = ()
     options = {"col_deriv": col_deriv, "ml": ml, "mu": mu, "rtol": rtol, "atol": atol, "tcrit": tcrit, "h0": h0, "hmax": hmax,
                "hmin": hmin, "ixpr": ixpr, "mxstep": mxstep, "mxhnil": mxhnil, "mxordn": mxordn, "mxords": mxords,
                "printmessg": printmessg}
-    leaves, tree = flattened(_tuple(args, "odeint"))
+    leaves, joined = parted(_tuple(args, "odeint"))
     refuse_device("odeint", [y0, t, *leaves])
     plain = closed(func, "odeint")
     if stand_in([y0, t, leaves]) is None:
@@ -52,16 +52,15 @@ def odeint(func: Callable[..., Any], y0: Any, t: Any, args: tuple[Any, ...] = ()
     if full_output:
         raise TypeError("odeint: full_output is not available for traced arrays and in plans: leave it out")
     y0, t = np.ravel(gpuad.numpy.asarray(settled(y0))), gpuad.numpy.asarray(settled(t))
-    _require_real("odeint", [y0, t, *leaves], "use solve_ivp, which solves complex equations, or real and imaginary parts")
+    _require_real("odeint", [y0, t, args], "use solve_ivp, which solves complex equations, or real and imaginary parts")
 
     def evaluate(start: Any, times: Any, leaves: Leaves) -> Any:
-        given = optree.tree_unflatten(tree, leaves)
-        return scipy.integrate.odeint(plain, start, times, given, Dfun, tfirst=tfirst, **options)
+        return scipy.integrate.odeint(plain, start, times, joined(leaves), Dfun, tfirst=tfirst, **options)
 
     default = 1.49012e-8
     solver = Solver("LSODA", default if rtol is None else np.min(rtol), default if atol is None else atol,
                     max_step=hmax or np.inf, min_step=hmin)
-    equation = Equation(_field(func, tree, tfirst), evaluate, solver)
+    equation = Equation(_field(func, joined, tfirst), evaluate, solver)
     return solve(equation, _floating(y0), _floating(t), leaves)
 
 
@@ -74,7 +73,7 @@ def solve_ivp(fun: Callable[..., Any], t_span: Sequence[Any], y0: Any, method: A
 
     Raises as odeint does, and for ``events`` and ``dense_output`` of traced arrays.
     """
-    leaves, tree = flattened(_tuple(() if args is None else args, "solve_ivp"))
+    leaves, joined = parted(_tuple(() if args is None else args, "solve_ivp"))
     given = [y0, *t_span, t_eval, *leaves]
     refuse_device("solve_ivp", given)
     plain, jac = closed(fun, "solve_ivp"), options.pop("jac", None)
@@ -86,18 +85,18 @@ def solve_ivp(fun: Callable[..., Any], t_span: Sequence[Any], y0: Any, method: A
                                      "times in t_eval, or take ad.stop_gradient of all arguments")
     y0 = gpuad.numpy.asarray(settled(y0))
     if y0.dtype.kind != "c":
-        _require_real("solve_ivp", [y0, *leaves], "make y0 complex, y0.astype(complex)")
+        _require_real("solve_ivp", [y0, args], "make y0 complex, y0.astype(complex)")
         y0 = _floating(y0)
 
     def run(start: Any, span: Sequence[Any], at: Any, leaves: Leaves) -> Any:
-        given = optree.tree_unflatten(tree, leaves)
+        given = joined(leaves)
         extra = {"jac": (lambda t, y: jac(t, y, *given)) if callable(jac) else jac} if jac is not None else {}
         return scipy.integrate.solve_ivp(lambda t, y: plain(t, y, *given), span, start, method, at, vectorized=vectorized,
                                          **options, **extra)
 
     kept = {k: options[k] for k in ("max_step", "min_step") if k in options}
     solver = Solver(method, options.get("rtol", 1e-3), options.get("atol", 1e-6), **kept)
-    field = _field(_on_columns(fun) if vectorized else fun, tree, True)
+    field = _field(_on_columns(fun) if vectorized else fun, joined, True)
     if records(raw(found)) or any(records(raw(x)) for x in given):
         return _planned(run, field, solver, t_span, y0, t_eval, leaves)
     result = run(raw(y0), [raw(t) for t in t_span], raw(_as_times(t_eval)), [raw(x) for x in leaves])
@@ -153,16 +152,16 @@ def _floating(x: Any) -> Any:
     return x if x.dtype in (np.float64, np.complex128) else x.astype(complex if x.dtype.kind == "c" else float)
 
 
-def _require_real(name: str, arrays: Sequence[Any], remedy: str) -> None:
-    for x in arrays:
+def _require_real(name: str, tree: Any, remedy: str) -> None:
+    for x in optree.tree_leaves(tree):
         if getattr(x, "dtype", np.dtype(float)).kind == "c" or isinstance(x, complex):
             raise TypeError(f"{name}: expected real arrays, got a complex one; {remedy}")
 
 
-def _field(func: Callable[..., Any], tree: optree.PyTreeSpec, t_first: bool) -> Callable[[Any, Any, Leaves], Any]:
-    """(t, y, leaves of args) ↦ y′, for plain and for traced arrays."""
+def _field(func: Callable[..., Any], joined: Callable[[Leaves], Any], t_first: bool) -> Callable[[Any, Any, Leaves], Any]:
+    """(t, y, the arrays in args) ↦ y′, for plain and for traced arrays."""
     def field(t: Any, y: Any, leaves: Leaves) -> Any:
-        args: Any = optree.tree_unflatten(tree, leaves)
+        args = joined(leaves)
         return vector(func(t, y, *args) if t_first else func(y, t, *args))
 
     return field

@@ -3,20 +3,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
+from importlib import import_module
 from typing import Any
 
 import scipy.linalg
 
 from gpuad.dispatch import TABLE, any_traced
 from gpuad.namespace import traceable
-from gpuad.primitives import scipy_linalg_eigen as _eigen  # noqa: F401  (enters its functions in the table)
-from gpuad.primitives import scipy_linalg_equations as _equations  # noqa: F401
-from gpuad.primitives import scipy_linalg_factors as _factors  # noqa: F401
-from gpuad.primitives import scipy_linalg_functions as _functions  # noqa: F401
-from gpuad.primitives import scipy_linalg_matrices as _matrices  # noqa: F401
-from gpuad.primitives import scipy_linalg_systems as _systems  # noqa: F401
 from gpuad.scipy.namespace import ScipyNamespace
 from linalg.scipy import UNSTEADY, call_scipy
+
+for _family in "eigen equations factors functions matrices subspaces systems".split():
+    import_module(f"gpuad.primitives.scipy_linalg_{_family}")  # which enters its functions in the table
 
 namespace = ScipyNamespace("linalg")
 

@@ -69,15 +69,12 @@ class ExponentialDerivative(LinearOperator):
     def _solve(self, b: Array) -> Array:
         if not size(b.shape):
             return b
-        halvings = _halvings(self.a)
-        root = call_scipy("linalg.expm", self.a * 0.5**halvings)
-        roots = [root]
-        for _ in range(halvings - 1):
-            roots.append(roots[-1] @ roots[-1])
-        for r in reversed(roots[:halvings]):
-            b = Sylvester(r, r, self.in_shape)._solve(b)
-        xp = namespace(root, b)
-        one = xp.eye(root.shape[-1], dtype=root.dtype)
+        xp, halvings = namespace(self.a, b), _halvings(self.a)
+        scales = 0.5 ** np.arange(halvings + 1).reshape((-1, *[1] * self.a.ndim))
+        roots = call_scipy("linalg.expm", self.a * xp.asarray(scales, dtype=self.a.real.dtype))
+        for i in range(1, halvings + 1):
+            b = Sylvester(roots[i], roots[i], self.in_shape)._solve(b)
+        root, one = roots[halvings], xp.eye(self.in_shape[-1], dtype=self.a.dtype)
         inverses = [xp.linalg.inv(one + float(t) * (root - one)) for t in NODES]
         return sum(float(w) * 2.0**halvings * (s @ b @ s) for w, s in zip(WEIGHTS, inverses, strict=True))  # type: ignore[return-value]
 

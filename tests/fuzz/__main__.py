@@ -7,28 +7,28 @@ import time
 from collections import Counter
 from pathlib import Path
 from random import Random
+from types import ModuleType
 
 from tests.fuzz import compare
-from tests.fuzz.programs import Maker, Program, Tally
+from tests.fuzz.maker import Maker, Tally
+from tests.fuzz.programs import Program
 from tests.fuzz.shrink import shrink
 
 SCRIPT = '''"""{title}"""
+import jax
+import numpy
 import numpy as np
-import scipy.special as special
 
 import gpuad as ad
-
-
-def put(x, index, value):
-    x = np.copy(x)
-    x[index] = value
-    return x
-
+from tests.fuzz.peer import JAX
+from tests.fuzz.programs import GPUAD
 
 {program}
 
 
-print(ad.value_and_grad(f, argnums=tuple(range({count})))({arguments}))
+inputs = [{inputs}]
+for name, module, names in (("gpuad", ad, GPUAD), ("JAX", jax, JAX)):
+    print(name, module.value_and_grad(lambda *x: f(*x, **names), argnums=tuple(range(len(inputs))))(*inputs))
 '''
 
 
@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="seed of the first program (default 0)")
     parser.add_argument("--longest", type=int, default=30, help="steps of the longest program (default 30)")
     parser.add_argument("--stop-after", type=int, default=20, help="failures after which it ends (default 20)")
-    parser.add_argument("--output", type=Path, help="a folder for a script of every failure")
+    parser.add_argument("--output", type=Path, help="a folder for a script of every program that differs")
     options = parser.parse_args()
     try:
         from tests.fuzz import peer
@@ -52,16 +52,16 @@ def main() -> int:
 class Run:
     """One run, and what it counts."""
 
-    def __init__(self, options: argparse.Namespace, peer: object):
+    def __init__(self, options: argparse.Namespace, peer: ModuleType):
         self.options, self.peer = options, peer
-        self.tally, self.calls, self.kinds, self.depths = Tally(), Counter(), Counter(), Counter()
-        self.worst, self.failures, self.notes = (0.0, -1), 0, Counter()
+        self.tally = Tally()
+        self.calls, self.kinds, self.depths, self.notes = Counter[str](), Counter[str](), Counter[int](), Counter[str]()
+        self.worst, self.failures = (0.0, -1), 0
         self.started = time.monotonic()
 
     def run(self) -> int:
         """All programs, and a summary."""
-        last = self.options.first + self.options.n
-        for seed in range(self.options.first, last):
+        for seed in range(self.options.first, self.options.first + self.options.n):
             self._one(seed)
             if (seed + 1 - self.options.first) % 500 == 0:
                 self._progress()
@@ -74,45 +74,43 @@ class Run:
     def _one(self, seed: int) -> None:
         program = Maker(Random(seed), self.peer.shared, self.tally, portable=True).program(self.options.longest).program
         self.calls += program.calls
-        self.depths[min(program.depth, 30) // 5] += 1
-        verdict = compare.judge(program, self.peer.value_and_gradient)
+        self.depths[program.depth // 5] += 1
+        verdict = self._judge(program)
         self.kinds[verdict.kind] += 1
         if verdict.kind == compare.AGREES:
             self.worst = max(self.worst, (verdict.error, seed))
         elif verdict.kind == compare.RAISES:
-            self._note(verdict.detail, seed)
-        elif verdict.kind in (compare.PEER, compare.FAILS):
-            self._differs(seed, program, verdict.kind)
+            self._note(seed, verdict.detail)
+        elif verdict.kind != compare.ILL:
+            self._report(seed, shrink(program, lambda p: self._judge(p).kind == verdict.kind))
 
-    def _differs(self, seed: int, program: Program, kind: str) -> None:
-        small = shrink(program, lambda p: compare.judge(p, self.peer.value_and_gradient).kind == kind)
-        if kind == compare.PEER:
-            self._note(f"{kind}: {[text for _, text in small.lines]}", seed)
-            return
-        self.failures += 1
-        self._report(seed, small)
+    def _judge(self, program: Program) -> compare.Verdict:
+        return compare.judge(program, self.peer.ask)
 
-    def _note(self, text: str, seed: int) -> None:
+    def _note(self, seed: int, text: str) -> None:
         self.notes[text] += 1
         if self.notes[text] == 1:
             print(f"program {seed}: {text}", flush=True)
 
     def _report(self, seed: int, small: Program) -> None:
-        verdict = compare.judge(small, self.peer.value_and_gradient)
+        verdict = self._judge(small)
         title = f"program {seed}: {verdict.kind}, error {verdict.error:.3g}\n{verdict.detail}"
-        script = SCRIPT.format(title=title, program=small, count=len(small.inputs), arguments=", ".join(small.inputs))
-        print(f"\n{'-' * 100}\n{script}{'-' * 100}\n", flush=True)
+        script = SCRIPT.format(title=title, program=small.source(", np, special, put"), inputs=", ".join(small.inputs))
         if self.options.output:
             self.options.output.mkdir(parents=True, exist_ok=True)
             (self.options.output / f"program_{seed}.py").write_text(script)
+        if verdict.kind == compare.PEER:
+            self._note(seed, f"{verdict.kind}: {'; '.join(text for _, text in small.lines)}")
+            return
+        self.failures += 1
+        print(f"\n{'-' * 100}\n{script}{'-' * 100}\n", flush=True)
 
     def _progress(self) -> None:
-        done, spent = sum(self.kinds.values()), time.monotonic() - self.started
+        done, spent = self.kinds.total(), time.monotonic() - self.started
         print(f"{done:,} of {self.options.n:,} programs, {spent:.0f} s, {self.failures} failures", flush=True)
 
     def _summary(self) -> None:
-        done = sum(self.kinds.values())
-        print(f"\n{done:,} programs with {self.tally.steps:,} steps in {time.monotonic() - self.started:.0f} s; "
+        print(f"\n{self.kinds.total():,} programs with {self.tally.steps:,} steps in {time.monotonic() - self.started:.0f} s; "
               f"{self.tally.short} ended early")
         print("depth      " + ", ".join(f"{5 * k} to {5 * k + 4}: {n:,}" for k, n in sorted(self.depths.items())))
         print("result     " + ", ".join(f"{kind}: {n:,}" for kind, n in self.kinds.most_common()))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,11 +11,11 @@ import numpy as np
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import jax  # noqa: E402 (after the variable that it reads)
-import jax.numpy as jnp  # noqa: E402
-import jax.scipy.special  # noqa: E402
+import jax
+import jax.numpy as jnp
+import jax.scipy.special
 
-from tests.fuzz.programs import Program, attribute, known  # noqa: E402
+from tests.fuzz.programs import Program, attribute, known
 
 jax.config.update("jax_enable_x64", True)
 
@@ -34,6 +35,7 @@ JAX = {"np": numpy_names(), "put": put,
 
 UNLIKE = {
     "np.nextafter": "JAX has no derivative of it",
+    "special.betaln": "JAX's values are wrong by up to 1e-6 for arguments between 1 and 10",
 }
 """Functions that both have, and why they are not compared."""
 
@@ -47,25 +49,32 @@ def shared(name: str) -> bool:
 
 QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True,
          "xla_cpu_parallel_codegen_split_count": 1}
-"""Options of XLA for compiling in little time: every program is run once."""
+"""Options of XLA for compiling in little time, since every program is run once. With them XLA 0.10 gives NaN now and then where
+without them it does not: where results differ, JAX is asked again without."""
 
 VALUES = (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError)
 """What is raised where a function of JAX needs values while it is compiled."""
 
 
-def value_and_gradient(program: Program) -> tuple[Any, list[np.ndarray]]:
+def value_and_gradient(program: Program, quick: bool = True) -> tuple[Any, list[np.ndarray]]:
     """JAX's value and gradient, the latter ∂/∂Re + i ∂/∂Im, as gpuad's, where JAX gives its conjugate."""
     inputs = [jnp.asarray(x) for x in program.inputs.values()]
     f = jax.value_and_grad(lambda *x: program.run(JAX, x), argnums=tuple(range(len(inputs))))
     try:
-        value, gradient = _compile(jax.jit(f).lower(*inputs))(*inputs)
+        value, gradient = _compiled(jax.jit(f).lower(*inputs), quick)(*inputs)
     except VALUES:
         value, gradient = f(*inputs)
     return np.asarray(value), [np.conj(np.asarray(g)) for g in gradient]
 
 
-def _compile(lowered: Any) -> Any:
+def _compiled(lowered: Any, quick: bool) -> Any:
     try:
-        return lowered.compile(compiler_options=QUICK)
+        return lowered.compile(compiler_options=QUICK if quick else None)
     except jax.errors.JaxRuntimeError:  # a version of XLA that does not know them
         return lowered.compile()
+
+
+def ask(program: Program) -> Iterator[tuple[Any, list[np.ndarray]]]:
+    """JAX's answer; where that is not believed, another one."""
+    yield value_and_gradient(program)
+    yield value_and_gradient(program, quick=False)

@@ -44,7 +44,8 @@ def _smaller(program: Program) -> Iterator[Program]:
     for i, (name, _) in enumerate(program.lines):  # an earlier value stands in for a line's
         for other in (*program.inputs, *(n for n, _ in program.lines[:i])):
             if np.shape(values[other]) == np.shape(values[name]) and other != program.lines[i][1]:
-                yield _pruned(Program(program.inputs, (*program.lines[:i], (name, other), *program.lines[i + 1:]), program.weights))
+                lines = (*program.lines[:i], (name, other), *program.lines[i + 1:])
+                yield _pruned(Program(program.inputs, lines, program.weights))
                 break
     for name, x in program.inputs.items():
         if not np.array_equal(np.round(x, 1), x):

@@ -57,6 +57,15 @@ def test_what_scipy_itself_cannot_do_names_the_remedy(f: Any) -> None:
         ad.vjp(f, X)
 
 
+def test_constants_that_are_made_to_be_written_to() -> None:
+    def f(x: Any) -> Any:
+        start = np.zeros_like(x)
+        start[0] = 2.0
+        return A @ start + A.multiply(start).sum(axis=1) + A @ x
+
+    close(ad.vjp(f, X)[0], 2 * (A @ np.array([2.0, 0, 0])) + A @ X)
+
+
 def test_constants_may_change_afterwards() -> None:
     from gpuad import vjp
 

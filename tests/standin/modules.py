@@ -13,6 +13,7 @@ import scipy.linalg
 import scipy.signal
 
 from tests.standin import decompositions, sparse
+from tests.standin import matrices as matrices_of_scipy
 from tests.standin.array import SYNCHRONISATIONS, ndarray, plain, put
 from tests.standin.functions import module_function
 from tests.standin.special import special
@@ -141,7 +142,8 @@ def modules() -> dict[str, ModuleType]:
     filters = ModuleType("cupyx.scipy.signal")  # which does not say what it has where there are no CUDA libraries
     filters.lfilter = (  # type: ignore[attr-defined]
         lambda b, a, x, axis=-1: put(scipy.signal.lfilter(*map(plain, (b, a, x)), axis)))
-    found |= {"cupyx.scipy.fft": filled("cupyx.scipy.fft", scipy.fft), "cupyx.scipy.signal": filters, "cupyx.scipy.special": special()}
+    found |= {"cupyx.scipy.fft": filled("cupyx.scipy.fft", scipy.fft), "cupyx.scipy.linalg": matrices_of_scipy.linalg(),
+              "cupyx.scipy.signal": filters, "cupyx.scipy.special": special()}
     for name, module in found.items():
         parent, _, last = name.rpartition(".")
         if parent in found:

@@ -18,14 +18,11 @@ from gpuad.planning import supernodes
 from gpuad.planning.arena import ALIGNMENT, Arena
 from gpuad.planning.plan import plan
 from gpuad.planning.supernodes import Supernode
+from tests.gpuad.modes import STEERED
 from tests.gpuad.programs import CASES, Case
 from tests.gpuad.test_random_programs import program, steps
 
 RNG = np.random.default_rng(7)
-VALUE_STEERED = {"lstsq#0", "lstsq#1", "getitem#1"}
-"""Programs of the catalogue whose shapes depend on values."""
-
-
 def network(params: Any, x: Any, y: Any) -> Any:
     for w, b in params[:-1]:
         x = np.tanh(x @ w + b)
@@ -251,7 +248,7 @@ def test_supernodes_give_what_their_rows_give(case: Case) -> None:
     try:
         got = plan(both)(*args)
     except ad.PlanError:
-        assert case.name in VALUE_STEERED
+        assert case.name in STEERED
         return
     assert_same(got, both(*args))
 
