@@ -17,7 +17,7 @@ demo: $(VENV)/.has-demo  ## train on handwritten digits and compare every way to
 	$(VENV)/bin/gpuad compare
 
 test: lint  ## lint, types and all tests
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto
 
 lint: $(VENV)/.has-test  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, raw
+from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, is_scalar, raw
 from linalg.arrays import namespace
 
 
@@ -64,7 +64,7 @@ def is_contiguous(x: Any, order: str) -> bool:
 def own(out: Any) -> Any:
     """A result under a name of its own: what is written to it does not change what it was made of."""
     if type(out) in STAND_INS:
-        return out.copy()
+        return out.copy("K")
     return type(out)(map(own, out)) if type(out) in (list, tuple) else out
 
 
@@ -77,7 +77,7 @@ def write(x: Any, new: Any, convert: Callable[[Any, Any], Any]) -> None:
     while (link := getattr(node, "link", None)) is not None:
         new = link.kind.put(link.parent, new, link.key)
         node = link.parent
-    if _strides(new) != _strides(node):  # views that are made later depend on the layout
+    if _strides(new) != _strides(node) or is_scalar(new) is not is_scalar(node):  # on which depend views that are made later
         new = convert(node, new)
     node.become(new)
     _refresh(node)
@@ -85,7 +85,7 @@ def write(x: Any, new: Any, convert: Callable[[Any, Any], Any]) -> None:
 
 def _refresh(parent: Any) -> None:
     """Read the views of an array again."""
-    for known in getattr(parent, "views", None) or ():
+    for known in list(getattr(parent, "views", None) or ()):  # views that are read again enter themselves
         if (child := known()) is not None and child.link.parent is parent:
             child.become(child.link.kind.get(parent, child.link.key))
             _refresh(child)

@@ -89,6 +89,7 @@ REFUSED: dict[str, dict[str, str]] = {
         "an object of the class numpy.matrix holds plain numbers only": "asmatrix bmat",
         "how many entries there are would depend on values: use linspace": "arange",
         "reads plain numbers one by one: use stack": "fromiter",
+        "an old name: use isin and trapezoid": "in1d trapz",
         "about the layout in memory, which traced arrays do not have: use asarray": "asarray_chkfinite asfortranarray require",
     },
     "scipy.signal": {
@@ -126,7 +127,7 @@ METHODS: dict[str, dict[str, str]] = {
         shape dtype ndim size itemsize nbytes device __len__"""},
     REFUSED_FOR: {
         "the result would be a plain number, text or buffer, without the derivative": """
-            item tolist tobytes tofile tostring dump dumps __float__ __int__ __complex__ __index__""",
+            item tolist tobytes tofile tostring dump dumps itemset __float__ __int__ __complex__ __index__""",
         "memory": "base byteswap ctypes data flags getfield newbyteorder resize setfield setflags strides to_device view",
         "arrays lose no entries, NumPy's neither": "__delitem__",
         "integers": """

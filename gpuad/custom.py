@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import optree
 
-from gpuad.differential import Block, Primitive, cast, enter
 from gpuad.aliasing import view as view_of
+from gpuad.differential import Block, Primitive, cast, enter
 from gpuad.errors import LeakedTraceError, NotDifferentiableError
-from gpuad.program import Row
 from gpuad.primitives.views import SHOWN
+from gpuad.program import Row
 from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, stand_in
 from linalg import Broadcast, LinearOperator, diagonal
 from linalg.arrays import Array, Shape, is_array, is_cupy, namespace, snapshot

@@ -2,15 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from gpuad.aliasing import own
 from gpuad.errors import NotDifferentiableError
-from gpuad.traced import NO_PROGRAM, TracedArray, raw, settled
+from gpuad.traced import NO_PROGRAM, TracedArray, is_scalar, raw, settled
 from linalg.arrays import is_borrowing, namespace
 
 TABLE: dict[Any, Callable[..., Any]] = {}
@@ -27,7 +28,8 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
     def enter(implementation: Callable[..., Any]) -> Callable[..., Any]:
         for function in functions:
             shares = isinstance(function, np.ufunc) or function.__name__ in MAY_SHARE or function in ALWAYS_NEW
-            TABLE[function] = implementation if shares else _owning(implementation)
+            kept = _as_numbers(implementation) if function.__name__ in GIVE_NUMBERS else implementation
+            TABLE[function] = kept if shares else _owning(kept)
         return implementation
     return enter
 
@@ -35,7 +37,7 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
 MAY_SHARE = set("""reshape ravel transpose permute_dims matrix_transpose swapaxes moveaxis rollaxis squeeze expand_dims atleast_1d
     atleast_2d atleast_3d broadcast_to broadcast_arrays split array_split hsplit vsplit dsplit unstack flip flipud fliplr rot90
     diagonal diag real imag real_if_close einsum diff trim_zeros ediff1d asarray asanyarray ascontiguousarray asfortranarray
-    asarray_chkfinite require matrix_power multi_dot ix_""".split())
+    asarray_chkfinite require matrix_power multi_dot ix_ sliding_window_view""".split())
 """Functions of NumPy whose result may be a view of an argument, or the argument itself."""
 
 ALWAYS_NEW = {np.sum, np.mean, np.dot, np.concatenate, np.stack, np.where}
@@ -47,6 +49,21 @@ def _owning(implementation: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(implementation)
     def call(*args: Any, **kwargs: Any) -> Any:
         return own(implementation(*args, **kwargs))
+
+    return call
+
+
+GIVE_NUMBERS = set("median percentile quantile nanmedian nanpercentile nanquantile multi_dot nan_to_num".split())
+"""Functions made of others that give arrays without axes where NumPy gives numbers, which are bound anew by x += y."""
+
+
+def _as_numbers(implementation: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(implementation)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        out = implementation(*args, **kwargs)
+        if type(out) is TracedArray and out.shape == () and not is_scalar(out):
+            out = out[()]  # type: ignore[index]
+        return out
 
     return call
 
@@ -133,8 +150,27 @@ def _in_dtype(name: str, x: Any, dtype: Any) -> Any:
     return x.astype(dtype) if hasattr(x, "dtype") else dtype.type(x)
 
 
+@cache
+def _place_of_out(function: Callable[..., Any]) -> int | None:
+    """Where a function takes ``out`` by position."""
+    try:
+        parameters = signature(function).parameters.values()
+    except (TypeError, ValueError):  # of NumPy's C functions
+        return {np.concatenate: 2, np.dot: 2}.get(function)
+    return next((i for i, p in enumerate(parameters) if p.name == "out" and p.kind is p.POSITIONAL_OR_KEYWORD), None)
+
+
+def named_out(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """The arguments of a call, with an ``out`` that is given by position named."""
+    place = _place_of_out(function) if len(args) > 1 else None
+    if place is None or len(args) <= place:
+        return args, kwargs
+    return (*args[:place], None, *args[place + 1:]), {**kwargs, "out": args[place]}
+
+
 def call_function(name: str, implementation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A call of a function, with ``out`` as the array that its result is written into."""
+    args, kwargs = named_out(implementation, args, kwargs)
     out = kwargs.get("out")
     if out is None:
         return implementation(*args, **kwargs)

@@ -10,7 +10,7 @@ import gpuad.cupy
 import gpuad.numpy
 from gpuad.aliasing import own
 from gpuad.differential import Primitive
-from gpuad.dispatch import TABLE
+from gpuad.dispatch import TABLE, call_function
 from gpuad.namespace import Namespace
 from gpuad.primitives import assignment, products, shapes
 from gpuad.primitives import elementwise as e
@@ -87,10 +87,10 @@ def _conj(x: Any) -> Any:
 
 
 def _method(function: Any) -> Callable[..., Any]:
-    implementation = TABLE[function]
+    implementation, name = TABLE[function], f"numpy.{function.__name__}"
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return implementation(self, *args, **kwargs)
+        return call_function(name, implementation, (self, *args), kwargs)
 
     return method
 

@@ -9,7 +9,7 @@ import numpy as np
 import optree
 
 from gpuad.errors import LeakedTraceError
-from gpuad.leaves import Leaf, as_leaf, leaf_path
+from gpuad.leaves import Leaf, _own, as_leaf, leaf_path
 from gpuad.program import Program
 from gpuad.system import System, renumbered
 from gpuad.traced import NO_PROGRAM, TracedArray
@@ -66,7 +66,8 @@ class Trace:
 
     def values(self, tree: Any) -> Any:
         """A pytree without this trace."""
-        return self.value(tree) if type(tree) is TracedArray else optree.tree_map(self.value, tree)
+        taken: set[int] = set()
+        return optree.tree_map(lambda x: _own(self.value(x), taken) if type(x) is TracedArray else x, tree)
 
     def unflatten(self, leaves: Sequence[Any], many: bool) -> Any:
         """Leaves in the structure of the arguments: a tuple where several were asked for."""

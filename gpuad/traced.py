@@ -51,10 +51,10 @@ class TracedArray:
 
     def copy(self, order: str = "C") -> TracedArray:
         """The same variable under another name: what is written to one does not change the other."""
-        del order
-        return TracedArray(self.value, self.program, self.index)
+        return TracedArray(laid_out(self.value, order), self.program, self.index)
 
-    __copy__ = copy
+    def __copy__(self) -> TracedArray:
+        return self.copy("K")
 
     # ---- attributes of an ndarray that carry no derivative
 
@@ -98,7 +98,7 @@ class TracedArray:
         return bool(self.value)
 
     def __deepcopy__(self, _memo: Any) -> TracedArray:
-        return self.copy()
+        return self.copy("K")
 
     def __hash__(self) -> int:
         raise TypeError("unhashable type: TracedArray (as numpy.ndarray)")
@@ -121,9 +121,12 @@ class TracedArray:
             "other function a node with ad.primitive; or take ad.stop_gradient(x) where the derivative is not wanted")
 
     def __array__(self, dtype: Any = None, *, copy: Any = None) -> Any:
-        del copy
-        return self._refuse("conversion to a NumPy array (numpy.array, asarray, full, assignment into an ndarray)",
-                            lambda value: np.array(value, dtype))
+        def plain(value: Any) -> np.ndarray:
+            array = np.array(value, dtype)
+            array.flags.writeable = bool(copy)  # what is written to asarray(x) would not be written to x
+            return array
+
+        return self._refuse("conversion to a NumPy array (numpy.array, asarray, full, assignment into an ndarray)", plain)
 
     def __float__(self) -> float:
         return self._refuse("float(), or storing in an element of an ndarray (y[i] = x),", float)
@@ -146,6 +149,18 @@ class TracedArray:
 
 STAND_INS: set[type] = {TracedArray}
 """The types that stand in for an array while a function runs: gpuad's own ways of recording."""
+
+
+def laid_out(value: Any, order: str) -> Any:
+    """The value as a copy of it lies in memory: views of views depend on that, as in NumPy."""
+    flags = getattr(value, "flags", None)
+    if flags is None:
+        return value.copy(order) if type(value) in STAND_INS else value
+    if order == "A":
+        order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+    fits = flags.c_contiguous if order == "C" else flags.f_contiguous if order == "F" else (
+        flags.c_contiguous or flags.f_contiguous)
+    return value if fits else value.copy(order)
 
 
 def value_of(x: Any) -> Any:

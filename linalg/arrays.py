@@ -185,7 +185,7 @@ def snapshot(x: Array) -> Array:
         return x.copy("K") if x.flags.writeable or _writeable(x.base) else x
     if isinstance(x, np.ndarray) or is_cupy(x):
         return x if _keeping.borrowed else x.copy("K")
-    return x.copy() if is_traced(x) else x  # the same variable, whatever x becomes
+    return x.copy("K") if is_traced(x) else x  # the same variable, whatever x becomes
 
 
 def _writeable(base: Any) -> bool:

@@ -45,11 +45,11 @@ class Multivariate:
         return f"<distribution gpuad.scipy.stats.{self.name}>"
 
 
-def _square(matrix: Any, n: int) -> Any:
-    """A covariance as a matrix: from a number, or from the diagonal."""
+def _square(matrix: Any, n: int, x: Any) -> Any:
+    """A covariance as a matrix where x lies: from a number, or from the diagonal."""
     if matrix.ndim == 2:
         return matrix
-    return like(matrix, np.eye(n)) * (matrix if matrix.ndim == 0 else matrix[:, None])
+    return like(x, np.eye(n)) * (matrix if matrix.ndim == 0 else matrix[:, None])
 
 
 def _size(*parts: Any) -> int:
@@ -61,7 +61,7 @@ def _distances(x: Any, mean: Any, covariance: Any, n: int) -> tuple[Any, Any]:
     """(x − mean)ᵀ C⁻¹ (x − mean) for vectors along the last axis, and log det C."""
     x = x if x.ndim and x.shape[-1] == n and not (x.ndim == 1 and n == 1) else x[..., None]
     deviation = x if mean is None else x - mean
-    factor = np.linalg.cholesky(_square(covariance, n))
+    factor = np.linalg.cholesky(_square(covariance, n, x))
     white = np.linalg.solve(factor, np.transpose(np.reshape(deviation, (-1, n))))
     log_det = 2 * np.log(np.diagonal(factor)).sum()
     return np.squeeze(np.reshape((white * white).sum(axis=0), deviation.shape[:-1])), log_det
@@ -86,7 +86,7 @@ class MultivariateNormal(Multivariate):
         """The differential entropy."""
         mean, cov = in_one_precision([mean, cov])
         n = _size(mean, cov)
-        factor = np.linalg.cholesky(_square(cov, n))
+        factor = np.linalg.cholesky(_square(cov, n, cov))
         return plain(n * (LOG_2PI + 1) / 2 + np.log(np.diagonal(factor)).sum())
 
 
@@ -166,8 +166,8 @@ class Wishart(Multivariate):
         """The logarithm of the density at positive definite matrices."""
         x, df, scale = in_one_precision([x, df, scale])
         n = _size(scale)
-        scale = _square(scale, n)
-        x = x if x.ndim >= 2 else _square(x, n) if x.ndim == 0 or n > 1 else x[None, None]
+        scale = _square(scale, n, x)
+        x = x if x.ndim >= 2 else _square(x, n, x) if x.ndim == 0 or n > 1 else x[None, None]
         matrices = np.moveaxis(x, (0, 1), (-2, -1))
         log_x, log_scale = np.linalg.slogdet(matrices)[1], np.linalg.slogdet(scale)[1]
         first, second = (scale, matrices) if self.name == "wishart" else (matrices, scale)

@@ -87,7 +87,7 @@ class Univariate:
         fine: Any = True
         for a in allowed:
             fine = fine & a
-        return [np.where(a, s, like(s, np.nan)) for a, s in zip(allowed, shapes, strict=True)], fine
+        return [nan_unless(a, s) for a, s in zip(allowed, shapes, strict=True)], fine
 
     def _support(self, shapes: Sequence[Any]) -> tuple[Any, Any]:
         low, high = (bound(*shapes) if callable(bound) else bound for bound in self.bounds)
@@ -118,8 +118,20 @@ def in_one_precision(values: Sequence[Any]) -> list[Any]:
     return [v if v is None else dtype.type(v) if not is_array(v) else v if v.dtype == dtype else v.astype(dtype) for v in values]
 
 
+def nowhere(mask: Any) -> bool:
+    """Whether a mask is known to be false everywhere; masks on the device or of a plan are not looked at."""
+    return type(mask) in (np.ndarray, np.bool_) and not mask.any()
+
+
+def nan_unless(allowed: Any, p: Any) -> Any:
+    """p, and NaN where it is not allowed."""
+    return p if nowhere(~allowed) else np.where(allowed, p, like(p, np.nan))
+
+
 def filled(where: Any, value: float, fine: Any, y: Any) -> Any:
     """y, and a value in some places: NaN there where parameters are not allowed."""
+    if nowhere(where):
+        return y
     fill = value if fine is True else np.where(fine, value, np.nan).astype(y.dtype)
     return np.where(where, fill, y)
 
@@ -210,7 +222,7 @@ class Continuous(Univariate):
 
     def _standard(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Any], Any, Any]:
         x, *shapes, loc, scale = self._parameters(method, ["x"], args, kwargs)
-        scale = scale if scale is None else np.where(raw(scale) > 0, scale, like(scale, np.nan))
+        scale = scale if scale is None else nan_unless(raw(scale) > 0, scale)
         z = x if loc is None else x - loc
         return z if scale is None else z / scale, *self._shaped(shapes, scale)
 
@@ -221,7 +233,7 @@ class Continuous(Univariate):
     def _evaluate(self, name: str, outside: Any, z: Any, shapes: list[Any]) -> Any:
         inner = self.inner(*map(raw, shapes)) if callable(self.inner) else self.inner
         with np.errstate(all="ignore"):
-            return self._formula(name, np.where(outside, inner, z), *shapes)
+            return self._formula(name, z if nowhere(outside) else np.where(outside, inner, z), *shapes)
 
     def _function(self, name: str, below: float, above: float, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         z, shapes, _, fine = self._standard(name, args, kwargs)
@@ -233,18 +245,20 @@ class Continuous(Univariate):
     def _quantile(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         q, *shapes, loc, scale = self._parameters(name, ["q"], args, kwargs)
         shapes, _ = self._checked(shapes)
-        q = np.where((raw(q) >= 0) & (raw(q) <= 1), q, like(q, np.nan))
+        q = nan_unless((raw(q) >= 0) & (raw(q) <= 1), q)
         least, most = raw(q) == 0, raw(q) == 1
+        inner = nowhere(least | most)
         with np.errstate(all="ignore"):
-            z = self._formula(name, np.where(least | most, 0.5, q), *shapes)
-        first, last = self._support(shapes) if name == "ppf" else self._support(shapes)[::-1]
-        z = np.where(least, _as(first, z), np.where(most, _as(last, z), z))
-        return plain(_plus(z if scale is None else z * np.where(raw(scale) > 0, scale, like(scale, np.nan)), loc))
+            z = self._formula(name, q if inner else np.where(least | most, 0.5, q), *shapes)
+        if not inner:
+            first, last = self._support(shapes) if name == "ppf" else self._support(shapes)[::-1]
+            z = np.where(least, _as(first, z), np.where(most, _as(last, z), z))
+        return plain(_plus(z if scale is None else z * nan_unless(raw(scale) > 0, scale), loc))
 
     def _moment(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], scaled: Formula) -> Any:
         *shapes, loc, scale = self._parameters(name, [], args, kwargs)
         shapes, _ = self._checked(shapes)
-        scale = scale if scale is None else np.where(raw(scale) > 0, scale, like(scale, np.nan))
+        scale = scale if scale is None else nan_unless(raw(scale) > 0, scale)
         with np.errstate(all="ignore"):
             value = scaled(self._formula(name, *shapes), loc, scale)
         return plain(value) if is_array(value) else np.float64(value)
@@ -252,7 +266,7 @@ class Continuous(Univariate):
 
 def _as(bound: Any, z: Any) -> Any:
     """A bound of the support in the precision of z; NaN where z is."""
-    return np.where(np.isnan(raw(z)), np.nan, bound) if is_array(bound) else np.where(np.isnan(raw(z)), z, bound)
+    return np.where(np.isnan(raw(z)), like(z, np.nan), bound)
 
 
 def _plus(z: Any, loc: Any) -> Any:

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from gpuad.aliasing import is_view_of, view
-from gpuad.dispatch import DEFINED, METHODS, TABLE, any_traced, blank
+from gpuad.aliasing import Kind, is_view_of, view
+from gpuad.dispatch import DEFINED, METHODS, TABLE, any_traced, blank, named_out
 from gpuad.errors import PlanError
 from gpuad.planning import functions
 from gpuad.planning.staged import STEERING, Recorder, StagedArray, staged_in, values_of
 from gpuad.primitives.assignment import write_out
-from gpuad.primitives.views import PERMUTED, REPEATED, RESHAPED
+from gpuad.primitives.views import PERMUTED, REPEATED, RESHAPED, read_only
 from linalg.arrays import Shape
+from linalg.scipy import Steady
 
 
 def _array_ufunc(self: StagedArray, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -51,9 +52,13 @@ def _into(outs: tuple[Any, ...], ufunc: Any, method: str, args: tuple[Any, ...],
 def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if any_traced(args, kwargs):
         return NotImplemented
+    name = f"{function.__module__}.{function.__name__}"
+    args, kwargs = named_out(function, args, kwargs)
+    if kwargs.get("out") is not None:
+        refuse_out(function, kwargs["out"])
+        return write_out(kwargs["out"], function(*args, **{k: v for k, v in kwargs.items() if k != "out"}), name)
     if (direct := DIRECT.get(function)) is not None:
         return direct(*args, **kwargs)
-    name = f"{function.__module__}.{function.__name__}"
     if function in VALUE_SHAPED and not (function in SHAPED_BY_FIRST and staged_in(args[:1]) is None):
         raise PlanError(f"{name}: the shape of its result depends on values, and a plan's shapes are fixed. {STEERING}")
     if function in (np.histogram, np.histogram_bin_edges) and isinstance(kwargs.get("bins", args[1:] and args[1]), str):
@@ -64,15 +69,23 @@ def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[A
         return blank(DEFINED.get(function, function)(*values_of(args), **values_of(kwargs)))
     if function in IN_PLACE:
         return _change(function, name, args, kwargs)
-    if kwargs.get("out") is not None:
-        refuse_out(function, kwargs["out"])
-        return write_out(kwargs["out"], function(*args, **{k: v for k, v in kwargs.items() if k != "out"}), name)
     if len(args) > 1 or kwargs:
         refuse_settings(function, name, args, kwargs)
     implementation = DECOMPOSED.get(function)
     if implementation is not None and (function in FOR_ALL_DTYPES or _floating(args)):
         return implementation(*args, **kwargs)
-    return self.recorder.call(function, *args, **kwargs)  # NumPy's own
+    return _linked(function, args, kwargs, self.recorder.call(function, *args, **kwargs))  # NumPy's own
+
+
+def _linked(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+    """The result, which is read again when the array changes of which NumPy makes it a view."""
+    for k, x in enumerate(args):
+        if type(x) is type(result) is StagedArray and is_view_of(result, x):
+            def read(parent: Any, at: int) -> Any:
+                return parent.recorder.call(function, *args[:at], parent, *args[at + 1:], **kwargs)
+
+            return view(result, x, Kind(read, read_only), k)
+    return result
 
 
 def _change(function: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -204,14 +217,20 @@ def _real_if_close(a: Any, tol: float = 100) -> Any:
     raise PlanError(f"numpy.real_if_close of complex numbers: the dtype of its result depends on values. Take x.real. {STEERING}")
 
 
+def _steady(function: Any) -> Callable[..., Any]:
+    """A function the dtype of whose result depends on values: that of the tracing run is required of all."""
+    return lambda a: a._record(Steady(function), a)
+
+
 DIRECT: dict[Any, Callable[..., Any]] = {
     np.sum: _reduction(np.add, np.sum), np.prod: _reduction(np.multiply, np.prod), np.mean: _mean,
     np.max: _reduction(np.maximum, np.max), np.min: _reduction(np.minimum, np.min),
     np.any: _logical(np.logical_or, np.any), np.all: _logical(np.logical_and, np.all),
     np.where: _where, np.reshape: _reshape, np.transpose: _transpose, np.broadcast_to: _broadcast,
-    np.concatenate: _concatenate, np.copy: lambda a, *_args, **_kwargs: a.as_array().copy(),
+    np.concatenate: _concatenate, np.copy: lambda a, order="K", _subok=False: a.as_array().copy(order),
     np.astype: lambda x, dtype, **options: x.astype(dtype, **options),
-    np.real_if_close: _real_if_close, np.real: lambda val: val.real, np.imag: lambda val: val.imag,
+    np.linalg.eig: _steady(np.linalg.eig), np.linalg.eigvals: _steady(np.linalg.eigvals), np.real_if_close: _real_if_close,
+    np.real: lambda val: val.real, np.imag: lambda val: val.imag,
 }
 DIRECT[np.amax], DIRECT[np.amin] = DIRECT[np.max], DIRECT[np.min]
 

@@ -19,7 +19,7 @@ from gpuad.planning import functions
 from gpuad.planning.program import Row, Spec, Var, spec_of
 from gpuad.primitives.assignment import Flat
 from gpuad.primitives.views import IMAGINARY, PICKED, REAL
-from gpuad.traced import STAND_INS, settled
+from gpuad.traced import STAND_INS, laid_out, settled
 from linalg import Gather, LinearOperator
 from linalg.arrays import Shape, is_basic
 from linalg.elements.algebra import Transpose
@@ -53,7 +53,9 @@ class Recorder:
         """A staged array that stands for a leaf of the arguments."""
         _require_plain(value, "as an argument of a plan")
         self.inputs.append(spec_of(value))
-        return StagedArray(value, self, ~(len(self.inputs) - 1))
+        x = StagedArray(value, self, ~(len(self.inputs) - 1))
+        x.is_argument = True
+        return x
 
     def call(self, function: Callable[..., Any], *args: Any, ordered: bool = False, **kwargs: Any) -> Any:
         """function(*args, **kwargs), computed now and recorded as a row."""
@@ -150,16 +152,19 @@ def staged_in(tree: Any) -> StagedArray | None:
 class StagedArray:
     """An array, scalar or number of a plan: its value in the tracing run, and the variable that it is."""
 
-    __slots__ = ("__weakref__", "index", "link", "recorder", "value", "views")
+    __slots__ = ("__weakref__", "index", "is_argument", "link", "recorder", "value", "views")
 
     __array_priority__ = 900.0
 
     def __init__(self, value: Any, recorder: Recorder, index: int):
-        self.value, self.recorder, self.index = value, recorder, index
+        if type(value) is np.ndarray and value.flags.writeable:
+            value = value.view()
+            value.flags.writeable = False  # functions that write to their arguments are told so
+        self.value, self.recorder, self.index, self.is_argument = value, recorder, index, False
 
     def become(self, other: Any) -> None:
         """Stand for another variable: see ``gpuad.aliasing``."""
-        if self.index < 0:
+        if self.is_argument:
             raise PlanError(f"in-place change of an argument of a plan (shape {self.shape}): the caller's array would have to "
                             "change. Begin with x = x.copy(), return the new array, and donate the argument where its memory is "
                             "to be used again (ad.plan(f, donate=…))")
@@ -214,13 +219,13 @@ class StagedArray:
         return (self[i] for i in range(len(self)))
 
     def __deepcopy__(self, _memo: Any) -> StagedArray:
-        return self.copy()
+        return self.copy("K")
 
     def __hash__(self) -> int:
         raise TypeError("unhashable type: StagedArray (as numpy.ndarray)")
 
     def __copy__(self) -> StagedArray:
-        return self.copy()
+        return self.copy("K")
 
     def __repr__(self) -> str:
         return f"StagedArray({self.dtype}{list(self.shape)})"
@@ -297,7 +302,7 @@ class StagedArray:
     def astype(self, dtype: Any, **options: Any) -> Any:
         # layout and casting rules: the tracing run has checked nothing that they would forbid
         if self.dtype == np.dtype(dtype) and not self.is_number:
-            return self.copy() if options.get("copy", True) else self
+            return self.copy(options.get("order", "K")) if options.get("copy", True) else self
         return self.recorder.call(functions.cast, self.as_array() if type(self.value) in NUMBERS else self, np.dtype(dtype))
 
     def reshape(self, *shape: Any, order: str = "C", copy: Any = None) -> Any:
@@ -312,8 +317,7 @@ class StagedArray:
 
     def copy(self, order: str = "C") -> StagedArray:
         """The same variable under another name: what is written to one does not change the other."""
-        del order
-        return StagedArray(self.value, self.recorder, self.index)
+        return StagedArray(laid_out(self.value, order), self.recorder, self.index)
 
     def as_scalar(self) -> Any:
         """As a NumPy scalar, as gradients of numbers are: from a number of Python's or an array of shape ()."""
@@ -344,7 +348,7 @@ class StagedArray:
         return type(self.value)(0) if self.is_number else np.zeros(self.shape, self.dtype)
 
     def conjugate(self) -> Any:
-        if type(self.value) in (bool, int, float):
+        if self.dtype.kind != "c":
             return self
         return self.recorder.call(complex.conjugate if type(self.value) is complex else np.conjugate, self)
 

@@ -7,10 +7,12 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.lib.stride_tricks import sliding_window_view
 
+from gpuad.aliasing import Kind, own, view
 from gpuad.dispatch import TABLE, implements
 from gpuad.primitives.joining import split, vstack
 from gpuad.primitives.lists import operands
 from gpuad.primitives.shapes import moveaxis, ravel, reshape, take
+from gpuad.primitives.views import read_only
 from gpuad.traced import raw, value_of
 from linalg.arrays import is_array, namespace, size
 
@@ -96,11 +98,18 @@ def windows(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False,
     if len(axes) != len(lengths) or any(n < 0 for n in lengths):
         raise ValueError(f"sliding_window_view expected a length of at least 0 for each of the axes {tuple(axes)}, got {lengths}")
     for i, n in zip(axes, lengths, strict=True):
-        places = x.shape[i] - n + 1
-        if places < 1:
+        if x.shape[i] < n:
             raise ValueError(f"sliding_window_view: a window of length {n} does not fit axis {i} of length {x.shape[i]}")
-        x = moveaxis(take(x, np.add.outer(np.arange(places), np.arange(n)), i), i + 1, -1)
+    return view(own(_windows(x, (axes, lengths))), x, WINDOWS, (axes, lengths))
+
+
+def _windows(x: Any, key: Any) -> Any:
+    for i, n in zip(*key, strict=True):
+        x = moveaxis(take(x, np.add.outer(np.arange(x.shape[i] - n + 1), np.arange(n)), i), i + 1, -1)
     return x
+
+
+WINDOWS = Kind(_windows, read_only)
 
 
 __all__ = ["compress", "dsplit", "extract", "ix_", "resize", "trim_zeros", "windows"]

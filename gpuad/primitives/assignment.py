@@ -16,7 +16,7 @@ from gpuad.differential import linear
 from gpuad.dispatch import METHODS, implements
 from gpuad.primitives.elementwise import astype, where
 from gpuad.primitives.shapes import arrays_of, broadcast_to, index_parts, reshape
-from gpuad.primitives.views import put_at
+from gpuad.primitives.views import PICKED, put_at
 from gpuad.traced import STAND_INS, raw
 from linalg import Gather, Scatter
 from linalg.arrays import is_array, is_basic, size
@@ -78,7 +78,7 @@ def require_handle(x: Any, what: str) -> None:
 def set_item(x: Any, index: Any, v: Any) -> None:
     """``x[index] = v``."""
     link = getattr(v, "link", None)
-    if link is not None and link.parent is x and link.key is not None and _same_index(link.key, index):
+    if link is not None and link.parent is x and link.kind is PICKED and _same_index(link.key, index):
         return  # x[i] += v has written to the view x[i] already
     parts = index_parts(index, x)
     whole = all(p is Ellipsis or (type(p) is slice and p == slice(None)) for p in parts)
@@ -155,7 +155,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     v = np.ravel(arrays_of(a, v)[1])
     if ind.size:
         repeated = v[np.arange(ind.size) % v.size] if v.size != ind.size else v
-        _write(a, reshape(assign(reshape(a, (a.size,)), repeated, (ind,)), a.shape))
+        _write(a, reshape(assign(reshape(a, (a.size,)), repeated, index_parts(ind, a)), a.shape))
 
 
 @implements(np.putmask)
@@ -188,7 +188,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
     """Entries matched by position along an axis replaced."""
     require_handle(arr, "numpy.put_along_axis")
     if axis is None:
-        _write(arr, reshape(assign(reshape(arr, (arr.size,)), values, (indices,)), arr.shape))
+        _write(arr, reshape(assign(reshape(arr, (arr.size,)), values, index_parts(indices, arr)), arr.shape))
         return
     axis = normalize_axis_index(axis, arr.ndim)
     grid: list[Any] = [np.arange(n).reshape((-1,) + (1,) * (arr.ndim - 1 - i)) for i, n in enumerate(arr.shape)]
@@ -213,7 +213,8 @@ def set_part(part: str) -> Callable[[Any, Any], None]:
     """The setter of ``x.real`` or ``x.imag``."""
     def setter(x: Any, v: Any) -> None:
         target = getattr(x, part)
-        if getattr(v, "link", None) is None or v.link.parent is not x or v.link.kind is not getattr(target, "link", v.link).kind:
+        link = getattr(v, "link", None)
+        if target is x or link is None or link.parent is not x or link.kind is not target.link.kind:
             set_item(target, Ellipsis, v)  # else x.real += v has written to the view x.real already
     return setter
 

@@ -31,6 +31,7 @@ def constant(function: Any) -> Callable[..., Any]:
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         return function(*map(_value, args), **{k: _value(v) for k, v in kwargs.items()})
     evaluate.__name__ = evaluate.__qualname__ = function.__name__
+    evaluate.__wrapped__ = function  # type: ignore[attr-defined]  # whose signature it has
     TABLE[function] = evaluate
     CONSTANTS.add(function)
     return evaluate

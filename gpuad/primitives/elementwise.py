@@ -264,7 +264,7 @@ def angle(z: Any, deg: bool = False) -> Any:
 
 
 @implements(np.astype)
-def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe",  # noqa: ARG001
+def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe",
            subok: bool = True, copy: bool = True, *, device: Any = None) -> Any:  # noqa: ARG001
     """x as another floating or complex dtype; an integer or boolean dtype gives a plain array, which carries no derivative."""
     if device is not None:
@@ -275,8 +275,8 @@ def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe",  # noq
     if not np.can_cast(x.dtype, target, casting):  # type: ignore[arg-type]
         raise TypeError(f"astype: cannot cast from {x.dtype} to {target} by the rule casting={casting!r}")
     if target == x.dtype:
-        return x.copy() if copy else x
-    return linear(x, operator=Cast(x.shape, x.dtype, target))
+        return x.copy(order) if copy else x
+    return linear(x, operator=Cast(x.shape, x.dtype, target)).copy(order)
 
 
 def _sinc_rule(shape: Shape, _y: Any, x: Array) -> LinearOperator:

@@ -13,7 +13,7 @@ from gpuad.primitives.elementwise import where
 from gpuad.primitives.shapes import arrays_of
 from gpuad.traced import raw, stand_in
 from linalg import Scatter
-from linalg.arrays import is_array, namespace, records, scatter_add, size
+from linalg.arrays import is_array, namespace, records, scatter_add, size, snapshot
 
 
 def _totals(places: Any, weights: Any, n: int) -> Any:
@@ -43,7 +43,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     if x.min() < 0:
         raise ValueError("bincount expected numbers of at least 0, got negative ones")
     n = max(int(x.max()) + 1, index(minlength))
-    return _totals(x, weights if weights.dtype == float else weights.astype(float), n)
+    return _totals(snapshot(x), weights if weights.dtype == float else weights.astype(float), n)
 
 
 def _places(a: Any, edges: Any) -> Any:

@@ -222,7 +222,7 @@ def _squeeze_broadcast(arrays: list[Any], terms: list[str]) -> tuple[list[Any], 
         for index, n in zip(term, a.shape, strict=True):
             if sizes.setdefault(index, n) != n and 1 not in (sizes[index], n):
                 raise ValueError(f"einsum: index {index!r} has length {sizes[index]} and {n}")
-            sizes[index] = max(sizes[index], n)
+            sizes[index] = n if sizes[index] == 1 else sizes[index]  # which may be 0
     for k, (term, a) in enumerate(zip(terms, arrays, strict=True)):
         short = [i for i, index in enumerate(term) if a.shape[i] == 1 != sizes[index]]
         if short:

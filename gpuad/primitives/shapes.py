@@ -11,7 +11,7 @@ from gpuad.aliasing import is_contiguous, is_view_of, own, view
 from gpuad.differential import linear
 from gpuad.dispatch import implements
 from gpuad.primitives.views import PERMUTED, PICKED, REPEATED, RESHAPED
-from gpuad.traced import TracedArray, raw, settled
+from gpuad.traced import TracedArray, is_scalar, raw, settled
 from linalg import Broadcast, Gather, Permute, Reshape
 from linalg.arrays import is_array, is_basic, is_cupy, namespace, select, size, snapshot, to_host
 
@@ -179,7 +179,7 @@ def getitem(x: TracedArray, index: Any) -> Any:
     parts = index if isinstance(index, tuple) else (index,)
     operator = Gather(x.shape, tuple([p if type(p) in _PLAIN else _index_part(p, x) for p in parts]))
     picked = linear(x, operator=operator)
-    if isinstance(picked.value if type(picked) is TracedArray else picked, np.generic) or not is_basic(operator.index):
+    if is_scalar(picked) or not is_basic(operator.index):
         return picked
     return view(picked, x, PICKED, operator.index)
 

@@ -46,6 +46,12 @@ ufunc("eval_hermitenorm", UNKNOWN, lambda _y, n, x: n * _lower("eval_hermitenorm
 ufunc("lpmv", UNKNOWN, UNKNOWN, lambda y, m, v, x: (v * x * y - (v + m) * sc.lpmv(m, v - 1, x)) / (x * x - 1))
 
 
+@implements(scipy.special.assoc_laguerre)
+def assoc_laguerre(x: Any, n: Any, k: Any = 0.0) -> Any:
+    """The generalized Laguerre polynomial of degree n."""
+    return sc.eval_genlaguerre(n, k, x)
+
+
 def legendre_p(n: Any, z: Any, *, diff_n: int = 0) -> Any:
     """P_n, and its derivatives up to order ``diff_n``: P_n⁽ᵏ⁾ = (n + 1)…(n + k)/2ᵏ P_{n−k}^(k,k)."""
     def derivative(k: int) -> Any:

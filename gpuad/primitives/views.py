@@ -37,7 +37,7 @@ put_at = Primitive("assign", _evaluate, _over_rule, _value_rule)
 """``put_at(x, v, shape=x.shape, index=index)``: an array like x with v at x[index]."""
 
 
-def _read_only(_parent: Any, _child: Any, _key: Any) -> Any:
+def read_only(_parent: Any, _child: Any, _key: Any) -> Any:
     raise ValueError("assignment destination is read-only: it is a broadcast array, a diagonal, or shown to a differential; copy "
                      "it first")
 
@@ -48,9 +48,9 @@ RESHAPED = Kind(lambda parent, shape: linear(parent, operator=Reshape(parent.sha
                 lambda parent, child, shape: linear(child, operator=Reshape(shape, parent.shape)))
 PERMUTED = Kind(lambda parent, axes: linear(parent, operator=Permute(parent.shape, axes)),
                 lambda _parent, child, axes: linear(child, operator=Permute(child.shape, tuple(map(int, np.argsort(axes))))))
-REPEATED = Kind(lambda parent, shape: linear(parent, operator=Broadcast(parent.shape, shape)), _read_only)
-SHOWN = Kind(lambda parent, _key: parent, _read_only)
-DIAGONAL = Kind(lambda parent, key: np.diagonal(parent, *key), _read_only)
+REPEATED = Kind(lambda parent, shape: linear(parent, operator=Broadcast(parent.shape, shape)), read_only)
+SHOWN = Kind(lambda parent, _key: parent, read_only)
+DIAGONAL = Kind(lambda parent, key: np.diagonal(parent, *key), read_only)
 REAL = Kind(lambda parent, _key: linear(parent, operator=RealPart(parent.shape)),
             lambda parent, child, _key: child + 1j * parent.imag)
 IMAGINARY = Kind(lambda parent, _key: linear(parent, operator=ImaginaryPart(parent.shape)),

@@ -68,6 +68,8 @@ def _where_the_arrays_lie(module: str, name: str, function: Callable[..., Any]) 
     def call(*args: Any, **kwargs: Any) -> Any:
         leaves: list[Any] = optree.tree_leaves((args, kwargs))  # type: ignore[arg-type]
         on_device = next(filter(is_cupy, leaves), None)
-        return (function if on_device is None else getattr(scipy_module(module, on_device), name))(*args, **kwargs)
+        if on_device is None:
+            return function(*args, **kwargs)
+        return (getattr(scipy_module(module, on_device), name, None) or TABLE[function])(*args, **kwargs)
 
     return call

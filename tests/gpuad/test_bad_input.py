@@ -207,8 +207,8 @@ def test_traced_array_as_index_or_key():
 
 
 def test_library_function_without_a_differential():
-    with pytest.raises(ad.NotDifferentiableError, match=r"numpy.nextafter|numpy.i0|numpy.unwrap.*ad.primitive"):
-        ad.grad(lambda x: np.sum(np.unwrap(np.i0(x))))(np.ones(3))
+    with pytest.raises(ad.NotDifferentiableError, match=r"numpy.packbits.*ad.primitive"):
+        ad.grad(lambda x: np.sum(np.packbits(x)))(np.ones(3))
 
 
 # ---- a trace that ends

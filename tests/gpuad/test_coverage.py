@@ -26,7 +26,7 @@ from gpuad.coverage_reasons import (
 from gpuad.dispatch import TABLE
 from gpuad.errors import ArrayConversionError, NotDifferentiableError
 from gpuad.namespace import CONSTRUCTORS
-from gpuad.traced import TracedArray
+from gpuad.traced import NO_PROGRAM, TracedArray
 
 ENTRIES = coverage.entries()
 STATUS = {str(e): e.status for e in ENTRIES}
@@ -66,6 +66,17 @@ def test_reasons_are_given_once_and_only_where_there_is_no_differential() -> Non
     assert all(e.reason for e in ENTRIES if e.status in (PASSED_THROUGH, REFUSED_FOR))
 
 
+def _call(function: Any, x: Any) -> Any:
+    """The function of x, as often as it has required arguments."""
+    for count in range(1, 7):
+        try:
+            return function(*[x] * count)
+        except TypeError as error:
+            if "required" not in str(error):
+                raise
+    return None
+
+
 @pytest.mark.parametrize("module", [*coverage.NUMPY, *coverage.SCIPY])
 def test_what_is_refused_says_so(module: str) -> None:
     namespace: Any = ad
@@ -78,10 +89,35 @@ def test_what_is_refused_says_so(module: str) -> None:
             for part in entry.name.split("."):
                 function = getattr(function, part)
             with pytest.raises((NotDifferentiableError, ArrayConversionError), match=f"{entry.name}\\b|would lose"):
-                function(x)
+                _call(function, x)
         return np.sum(x)
 
     ad.grad(all_refused)(np.ones((2, 2)))
+
+
+def test_what_is_constant_carries_no_derivative() -> None:
+    called = []
+
+    def all_constant(x: Any) -> Any:
+        for entry in (e for e in ENTRIES if e.status == CONSTANT and e.namespace in coverage.NUMPY):
+            result = _constant(_attribute(str(entry)), x)
+            leaves = list(result) if isinstance(result, (tuple, list)) else [result]
+            assert not any(isinstance(leaf, TracedArray) and leaf.program is not NO_PROGRAM for leaf in leaves), str(entry)
+            called.append(result is not NotImplemented)
+        return np.sum(x)
+
+    ad.grad(all_constant)(np.array([[1.0, 2.5], [3.2, 4.1]]))
+    assert sum(called) >= 0.9 * len(called)
+
+
+def _constant(function: Any, x: Any) -> Any:
+    """The function of x, or of x and other things that it may need."""
+    for arguments in ((x,), (x, x), (x[0], x[0]), (x[0], 1), ("ij,jk", x, x)):
+        try:
+            return function(*arguments)
+        except (TypeError, ValueError, AttributeError):
+            continue
+    return NotImplemented
 
 
 def test_the_methods_of_a_traced_array_are_what_the_table_says() -> None:

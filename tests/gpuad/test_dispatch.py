@@ -40,7 +40,8 @@ PROTOCOL = {
     "__init__", "__repr__", "__format__", "__bool__", "__deepcopy__", "__copy__", "become",
     *(f"__i{symbol}__" for symbol in "add sub mul truediv pow mod floordiv matmul".split())}
 CONSTANT_METHODS = {
-    "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__invert__", "argmax", "argmin", "argsort", "argpartition", "any", "all",
+    "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__", "__invert__", "argmax", "argmin", "argsort",
+    "argpartition", "any", "all",
     "nonzero", "searchsorted", "round", "__round__"}
 PLAIN = {"shape", "dtype", "ndim", "size", "itemsize", "nbytes", "device", "index", "program", "value", "link", "views"}
 

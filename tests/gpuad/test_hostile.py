@@ -50,7 +50,7 @@ def test_in_place_operators_write_through_views():
         return np.sum(x * x)
 
     np.testing.assert_array_equal(ad.grad(total)(X), 2 * X)
-    np.testing.assert_array_equal(ad.grad(through_a_view)(X), 2 * (X + [1, 0, 0]))
+    np.testing.assert_array_equal(ad.grad(through_a_view)(X), 2 * (X + np.array([1, 0, 0])))
 
 
 @pytest.mark.parametrize("constant", [
