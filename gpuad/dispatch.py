@@ -222,9 +222,17 @@ def _settled(tree: Any) -> Any:
     return {k: _settled(v) for k, v in tree.items()} if type(tree) is dict else settled(tree)
 
 
+def _special() -> Any:
+    """``scipy.special``, with its differentials in the table."""
+    return import_module("gpuad.scipy.special").namespace._module
+
+
 def _cupy_kernel(_self: TracedArray, kernel: Any, *args: Any, **kwargs: Any) -> Any:
-    name = kernel.name.removeprefix("cupy_")
-    implementation = TABLE.get(getattr(np, name, None)) if kernel.name != name else None  # a user's kernel is not NumPy's
+    name, implementation = kernel.name, None
+    for prefix, module in (("cupy_", np), ("cupyx_scipy_special_", _special)):  # a user's kernel is not NumPy's
+        if name.startswith(prefix):
+            name = name.removeprefix(prefix)
+            implementation = TABLE.get(getattr(module if module is np else module(), name, None))
     if implementation is None:
         raise refuse(f"cupy.{name}")
     return _with_options(f"cupy.{name}", kernel, implementation, args, kwargs)

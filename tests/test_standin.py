@@ -18,7 +18,7 @@ from tests.standin.generate import table
 from tests.standin.table import TABLE
 
 ROOT = Path(__file__).parents[1]
-LEFT_OUT = "not chain_of_100_000 and not compare_on_the_gpu and not second_derivatives"  # for their time
+LEFT_OUT = "not chain_of_100_000 and not compare_on_the_gpu and not second_derivatives and not every_block"  # for their time
 
 
 @pytest.mark.slow

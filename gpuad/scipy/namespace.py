@@ -70,6 +70,10 @@ def _where_the_arrays_lie(module: str, name: str, function: Callable[..., Any]) 
         on_device = next(filter(is_cupy, leaves), None)
         if on_device is None:
             return function(*args, **kwargs)
-        return (getattr(scipy_module(module, on_device), name, None) or TABLE[function])(*args, **kwargs)
+        there = getattr(scipy_module(module, on_device), name, None) or TABLE.get(function)
+        if there is None:
+            raise TypeError(f"scipy.{module}.{name}: expected NumPy arrays, got a CuPy array, for which CuPy has no "
+                            "such function; move it first, with cupy.asnumpy(x)")
+        return there(*args, **kwargs)
 
     return call

@@ -63,7 +63,10 @@ class Run:
         """All programs, and a summary."""
         for seed in range(self.options.first, self.options.first + self.options.n):
             self._one(seed)
-            if (seed + 1 - self.options.first) % 500 == 0:
+            done = seed + 1 - self.options.first
+            if done % 100 == 0:
+                self.peer.forget()
+            if done % 500 == 0:
                 self._progress()
             if self.failures >= self.options.stop_after:
                 print(f"stopped after {self.failures} failures")

@@ -212,8 +212,8 @@ SHAPES = """
 [any] {x}[{pairs}]
 [any] {x}[None]
 [any] {x}[{integers}, ..., None]
-np.extract({mask}, {x})
-np.compress({first_mask}, {x}, axis=0)
+[numpy] np.extract({mask}, {x})
+[numpy] np.compress({first_mask}, {x}, axis=0)
 np.diag({x})
 np.diag({x}, k={small})
 np.diagflat({x})

@@ -87,7 +87,7 @@ class Maker:
         self.rng = rng
         lines: list[tuple[str, str]] = []
         used: set[str] = set()
-        for _ in range(1 + random.randrange(random.choice((6, 14, longest)))):
+        for _ in range(1 + random.randrange(random.choice((5, 10, longest)))):
             text = self._step(f"v{len(lines)}")
             if text is None:
                 self.tally.short += 1

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA prints its own failures, which are counted here
 
 import jax
 import jax.numpy as jnp
@@ -52,8 +53,8 @@ QUICK = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level":
 """Options of XLA for compiling in little time, since every program is run once. With them XLA 0.10 gives NaN now and then where
 without them it does not: where results differ, JAX is asked again without."""
 
-VALUES = (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError)
-"""What is raised where a function of JAX needs values while it is compiled."""
+UNCOMPILED = (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError, jax.errors.JaxRuntimeError)
+"""What is raised where a program cannot be compiled as a whole: a function needs values, or XLA fails."""
 
 
 def value_and_gradient(program: Program, quick: bool = True) -> tuple[Any, list[np.ndarray]]:
@@ -62,7 +63,7 @@ def value_and_gradient(program: Program, quick: bool = True) -> tuple[Any, list[
     f = jax.value_and_grad(lambda *x: program.run(JAX, x), argnums=tuple(range(len(inputs))))
     try:
         value, gradient = _compiled(jax.jit(f).lower(*inputs), quick)(*inputs)
-    except VALUES:
+    except UNCOMPILED:
         value, gradient = f(*inputs)
     return np.asarray(value), [np.conj(np.asarray(g)) for g in gradient]
 
@@ -78,3 +79,8 @@ def ask(program: Program) -> Iterator[tuple[Any, list[np.ndarray]]]:
     """JAX's answer; where that is not believed, another one."""
     yield value_and_gradient(program)
     yield value_and_gradient(program, quick=False)
+
+
+def forget() -> None:
+    """Free what JAX keeps of earlier programs."""
+    jax.clear_caches()

@@ -11,43 +11,39 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-import gpuad as ad
-from tests.fuzz import compare
+from tests.fuzz import checks, compare
 from tests.fuzz.lines import FAMILIES
-from tests.fuzz.maker import Maker, Tally, normal
+from tests.fuzz.maker import Drawn, Maker, Tally
 from tests.fuzz.operations import condition, names
-from tests.fuzz.programs import GPUAD, Program, known
+from tests.fuzz.programs import Program, known
 from tests.fuzz.shrink import shrink
 
-
-def complaint(program: Program, direction: list[np.ndarray], slope: float, slack: float) -> str:
-    """What is wrong with the derivatives of a program; empty where forward mode, reverse mode and differences agree."""
-    try:
-        _, system = ad.linearize(lambda *inputs: program.run(GPUAD, inputs), *program.inputs.values())
-        forward, gradient = float(system.pushforward(*direction)), system.pullback(1.0)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    reverse, size = compare.along(gradient, direction)
-    if not abs(forward - reverse) <= 1e-12 * size + 1e-14:
-        return f"forward {forward!r}, reverse {reverse!r}"
-    wrong = not abs(forward - slope) <= 1e-8 * size + 1e-10 + 4 * slack
-    return f"forward and reverse {forward!r}, differences {slope!r}, wrong by {slack!r} at most" if wrong else ""
+SEEDS = given(st.integers(0, 2**60))
+PHASES = [Phase.reuse, Phase.generate]  # not Phase.shrink: programs are made smaller as programs
 
 
-def _complaint(program: Program) -> str:
-    rng = np.random.default_rng(0)
-    direction = [normal(rng, x.shape, x.dtype) for x in program.inputs.values()]
-    return complaint(program, direction, *compare.differences(program, direction))
+def check(what: checks.Check, made: Drawn) -> None:
+    if text := checks.explained(what, made):
+        pytest.fail(text)
 
 
-@settings(max_examples=2000, phases=[Phase.reuse, Phase.generate])  # not Phase.shrink: programs are made smaller as programs
-@given(st.integers(0, 2**60))
+@settings(max_examples=2000, phases=PHASES)
+@SEEDS
 def test_random_programs(seed: int) -> None:
-    """2,000 programs of up to 30 steps: forward mode, reverse mode and two-sided differences agree."""
-    made = Maker(Random(seed)).program()
-    if found := complaint(made.program, made.direction, made.slope, made.slack):
-        small = shrink(made.program, lambda p: bool(_complaint(p)))
-        pytest.fail(f"{found}\n{small}\n{_complaint(small)}")
+    """Up to 30 steps of all kinds of functions: forward mode, reverse mode and two-sided differences agree."""
+    check(checks.against_differences, Maker(Random(seed)).program())
+
+
+@settings(max_examples=200, phases=PHASES)
+@SEEDS
+def test_second_derivatives(seed: int) -> None:
+    check(checks.second_derivatives, Maker(Random(seed)).program(longest=12))
+
+
+@settings(max_examples=200, phases=PHASES)
+@SEEDS
+def test_random_programs_in_a_plan(seed: int) -> None:
+    check(checks.in_a_plan, Maker(Random(seed)).program())
 
 
 def test_what_is_drawn() -> None:
@@ -62,6 +58,15 @@ def test_what_is_drawn() -> None:
     assert max(depths) >= 25 and np.mean(depths) > 3
     assert len(available & set(calls)) >= 0.9 * len(available)
     assert tally.short <= 4 and sharp >= 396 and sum(tally.refused.values()) < tally.steps
+
+
+def test_a_complaint_comes_with_a_small_program() -> None:
+    def no_tanh(made: Drawn) -> str:
+        return "tanh" * ("np.tanh" in made.program.calls)
+
+    texts = [checks.explained(no_tanh, Maker(Random(seed)).program()) for seed in range(30)]
+    assert "" in texts and min(text.count("\n    v") for text in texts if text) == 1
+    assert checks.explained(lambda _: str(1 / 0), Maker(Random(0)).program()).startswith("ZeroDivisionError")
 
 
 def _wrong(program: Program) -> Any:

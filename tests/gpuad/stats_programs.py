@@ -94,8 +94,8 @@ case(("scipy.stats.multinomial.logpmf",), lambda p: stats.multinomial.logpmf(lik
      positive((3,)), kinds="d", name="multinomial")
 
 # sample statistics
-case(st.kurtosis, lambda x: (stats.kurtosis(x, fisher=False), stats.kurtosis(x, axis=None) + 3), between(0.4, 2, (4, 3)), kinds="d",
-     name="stats.kurtosis")
+case(st.kurtosis, lambda x: (stats.kurtosis(x, fisher=False), stats.kurtosis(x, axis=None) + 3), between(0.4, 2, (4, 3)),
+     kinds="d", name="stats.kurtosis")
 for _name in "skew sem variation zscore gzscore gmean hmean entropy circvar circmean".split():
     case(getattr(st, _name), lambda x, f=_name: (getattr(stats, f)(x), getattr(stats, f)(x, axis=1)), between(0.4, 2, (4, 3)),
          kinds="d", name=f"stats.{_name}")
