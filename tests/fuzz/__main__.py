@@ -98,7 +98,7 @@ class Run:
     def _report(self, seed: int, small: Program) -> None:
         verdict = self._judge(small)
         title = f"program {seed}: {verdict.kind}, error {verdict.error:.3g}\n{verdict.detail}"
-        script = SCRIPT.format(title=title, program=small.source(", np, special, put"), inputs=", ".join(small.inputs))
+        script = SCRIPT.format(title=title, program=small.source(", np, special, sp, put"), inputs=", ".join(small.inputs))
         if self.options.output:
             self.options.output.mkdir(parents=True, exist_ok=True)
             (self.options.output / f"program_{seed}.py").write_text(script)

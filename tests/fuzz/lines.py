@@ -461,6 +461,65 @@ special.multigammaln(2.5 + np.square({x}), 2)
 special.zeta(2.5, 0.7 + np.square({x}))
 """
 
+SCIPY = """
+[matrix] sp.linalg.expm(0.2 * ({x} @ {x}.T))
+[matrix] sp.linalg.inv({regular})
+[matrix] sp.linalg.det({regular})
+[matrix] sp.linalg.solve({regular}, {x})
+[matrix] sp.linalg.solve({spd}, {x}, assume_a="pos")
+[matrix] sp.linalg.solve_triangular(np.tril({regular}), {x}, lower=True)
+[matrix] sp.linalg.solve_triangular({regular}, {x}, trans="T")
+[matrix] sp.linalg.cholesky({spd}, lower=True)
+[matrix] sp.linalg.cho_solve(sp.linalg.cho_factor({spd}), {x})
+[matrix] sp.linalg.eigh({spd}, eigvals_only=True)
+[matrix] sp.linalg.svd({regular}, compute_uv=False)
+[matrix] sp.linalg.sqrtm({spd})
+[matrix] sp.linalg.lu({regular})[2]
+[matrix] np.abs(sp.linalg.qr({regular})[1])
+sp.linalg.toeplitz(np.ravel({x}), np.ravel({y}))
+sp.linalg.block_diag({x}, {y})
+sp.fft.dct({x}, axis={axis})
+sp.fft.dct({x}, norm="ortho")
+sp.fft.idct({x}, axis={axis})
+sp.fft.dctn({x})
+sp.fft.idctn({x}, norm="ortho")
+sp.signal.convolve(np.ravel({x}), np.ravel({y}), mode={convolution})
+sp.signal.fftconvolve(np.ravel({x}), np.ravel({y}), mode={convolution})
+sp.signal.correlate(np.ravel({x}), np.ravel({y}), mode={convolution})
+[matrix] sp.signal.convolve2d({x}, {x}, mode={convolution})
+[matrix] sp.signal.correlate2d({x}, {x}, mode={convolution})
+[full] sp.signal.detrend({x}, axis={axis})
+[full] sp.signal.detrend({x}, axis={axis}, type="constant")
+sp.integrate.trapezoid({x}, dx=0.5, axis={axis})
+sp.stats.norm.logpdf({x}, {y}, 1.5 + np.cos({z}))
+sp.stats.norm.pdf({x}, 0.2, 1.3)
+sp.stats.norm.cdf({x}, {y})
+sp.stats.norm.logcdf({x}, {y})
+sp.stats.norm.sf({x}, {y}, 1.2)
+sp.stats.norm.ppf(0.5 + 0.4 * np.sin({x}))
+sp.stats.t.logpdf({x}, 2 + np.square({y}))
+sp.stats.cauchy.logpdf({x}, {y})
+sp.stats.cauchy.cdf({x}, {y}, 1.5)
+sp.stats.logistic.logpdf({x}, {y})
+sp.stats.logistic.cdf({x})
+sp.stats.laplace.logpdf({x}, {y}, 1.4)
+sp.stats.gumbel_r.logpdf({x}, {y})
+sp.stats.gumbel_l.logpdf({x}, {y})
+sp.stats.expon.logpdf(0.1 + np.square({x}))
+sp.stats.gamma.logpdf(0.3 + np.square({x}), 1.5 + np.cos({y}))
+sp.stats.gamma.cdf(0.3 + np.square({x}), 1.7)
+sp.stats.beta.logpdf(0.5 + 0.4 * np.sin({x}), 1.5 + np.cos({y}), 2.0)
+sp.stats.chi2.logpdf(0.3 + np.square({x}), 2.5)
+sp.stats.pareto.logpdf(1.5 + np.square({x}), 0.5 + np.square({y}))
+sp.stats.truncnorm.logpdf(np.tanh({x}), -1.5, 1.5)
+sp.stats.bernoulli.logpmf(1, 0.5 + 0.4 * np.sin({x}))
+sp.stats.binom.logpmf(2, 5, 0.5 + 0.4 * np.sin({x}))
+sp.stats.poisson.logpmf(3, 0.3 + np.square({x}))
+sp.stats.poisson.cdf(3, 0.3 + np.square({x}))
+sp.stats.geom.logpmf(3, 0.5 + 0.4 * np.sin({x}))
+sp.stats.nbinom.logpmf(3, 4, 0.5 + 0.4 * np.sin({x}))
+"""
+
 IN_PLACE = """
 put({x}, ({basic},), 0.5)
 put({x}, ({basic},), np.sum({y}))
@@ -476,5 +535,5 @@ FAMILIES: dict[str, tuple[int, list[str]]] = {
     name: (weight, [line for line in lines.strip().split("\n") if line]) for name, weight, lines in (
         ("elementwise", 20, ELEMENTWISE), ("binary", 20, BINARY), ("reductions", 16, REDUCTIONS), ("shapes", 18, SHAPES),
         ("products", 10, PRODUCTS), ("matrices", 8, MATRICES), ("complex", 8, COMPLEX), ("special", 5, SPECIAL),
-        ("in place", 4, IN_PLACE))}
+        ("scipy", 5, SCIPY), ("in place", 4, IN_PLACE))}
 """Family -> (how often it is drawn, its lines)."""

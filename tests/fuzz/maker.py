@@ -27,7 +27,7 @@ LARGEST, LENGTH, AXES = 24, 6, 3
 """Size, length and number of axes of a value at most."""
 
 NOISE = 1e-9
-"""Where so small a change of a step's operands, each by itself, changes the step's value much, the step is not taken: it jumps
+"""Where so small a change of a step's operands, up and down, changes the step's value much, the step is not taken: it jumps
 between values that rounding cannot tell apart, as x % 1 does at x = y − y."""
 
 
@@ -144,10 +144,11 @@ class Maker:
         code, pool = compiled(text), self.pools[0]
         try:
             values = [eval(code, NUMPY, pool) for pool in self.pools]
-            noisy = eval(code, NUMPY, {other: self._noisy(pool[other]) for other in code.co_names if other in pool})
+            noise = {other: self._noise(pool[other]) for other in code.co_names if other in pool}
+            noisy = [eval(code, NUMPY, {k: pool[k] + sign * v for k, v in noise.items()}) for sign in (1, -1)]
         except (ValueError, IndexError, TypeError, AttributeError, ArithmeticError, np.linalg.LinAlgError, Warning) as error:
             return text, f"NumPy raises {type(error).__name__}"
-        if why := objection([*values, noisy]):
+        if why := objection(values, noisy):
             return text, why
         size = max(magnitudes(values))
         if size > 4:
@@ -157,8 +158,8 @@ class Maker:
             pool[name] = value
         return text, ""
 
-    def _noisy(self, x: Any) -> Any:
-        return x + NOISE * normal(self.rng, np.shape(x), np.result_type(x))
+    def _noise(self, x: Any) -> Any:
+        return NOISE * normal(self.rng, np.shape(x), np.result_type(x))
 
 
 def _family(random: Random) -> list[str]:
@@ -181,21 +182,21 @@ def magnitudes(values: list[Any]) -> tuple[float, float]:
     return float(np.max(np.abs(values[0]), initial=0)), float(np.max(np.abs(values[1] - values[2]), initial=0)) / (20 * WIDTH)
 
 
-def objection(values: list[Any]) -> str:
+def objection(values: list[Any], noisy: list[Any]) -> str:
     """Why a step with these values, at POINTS and at the first of them with noise, cannot stay; empty where it can."""
     first = values[0]
     if not isinstance(first, (np.ndarray, np.generic)) or first.dtype.kind not in "fc":
         return "not floating"
     if first.size > LARGEST or first.ndim > AXES or max(first.shape, default=0) > LENGTH:
         return "large"
-    if len({v.shape for v in values}) > 1:
+    if len({v.shape for v in (*values, *noisy)}) > 1:
         return "shapes vary"
-    if not all(np.all(np.isfinite(v)) for v in values):
+    if not all(np.all(np.isfinite(v)) for v in (*values, *noisy)):
         return "not finite"
     scale = sum(magnitudes(values))
     if not smooth(values, scale):
         return "not smooth"
-    return "jumps" if np.max(np.abs(values[-1] - first), initial=0) > 1e-5 * (1 + scale) else ""
+    return "jumps" if any(np.max(np.abs(v - first), initial=0) > 1e-5 * (1 + scale) for v in noisy) else ""
 
 
 def smooth(values: list[Any], scale: float) -> bool:

@@ -184,7 +184,7 @@ def fill(line: str, random: Random, operands: dict[str, str], x: Any) -> str:
     return _PLACE.sub(text, line)
 
 
-_NAME = re.compile(r"\b(np|special)\.([a-z_][\w.]*)\(|\b(put)\(|(?<=[\w)])\.([a-z_]+)\(")
+_NAME = re.compile(r"\b(np|special|sp)\.([a-z_][\w.]*)\(|\b(put)\(|(?<=[\w)])\.([a-z_]+)\(")
 
 
 def names(text: str) -> list[str]:

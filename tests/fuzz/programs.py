@@ -5,6 +5,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from types import CodeType
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import scipy.special
 
 import gpuad as ad
-from gpuad.dispatch import TABLE
+from gpuad import coverage
 from gpuad.traced import TracedArray
 from tests.fuzz.operations import names
 
@@ -24,8 +25,11 @@ def put(x: Any, index: Any, value: Any) -> Any:
     return x
 
 
-NUMPY = {"np": np, "special": scipy.special, "put": put}
-GPUAD = {"np": np, "special": ad.scipy.special, "put": put}
+for _module in ("fft", "integrate", "linalg", "signal", "stats"):
+    import_module(f"scipy.{_module}")
+
+NUMPY = {"np": np, "special": scipy.special, "sp": scipy, "put": put}
+GPUAD = {"np": np, "special": ad.scipy.special, "sp": ad.scipy, "put": put}
 
 
 @dataclass(frozen=True)
@@ -100,28 +104,27 @@ def total(xp: Any, terms: list[tuple[Any, Any]]) -> Any:
 
 # ---- what gpuad takes
 
-CREATION = {"np.array", "np.eye", "np.arange", "np.ones"}
+@functools.cache
+def _differentiable() -> set[str]:
+    """The functions of NumPy and SciPy that a program may call, by their full names."""
+    return {str(entry) for entry in coverage.entries([*coverage.NUMPY, *coverage.SCIPY]) if entry.status != coverage.REFUSED_FOR}
+
+
+MODULES = {"np": "numpy", "special": "scipy.special", "sp": "scipy"}
 
 
 @functools.cache
 def known(name: str) -> bool:
     """Whether gpuad differentiates the function of this name."""
     if name == "put":
-        return _assigns()
+        return True
     if name.startswith("."):
         return hasattr(TracedArray, name[1:])
-    return name in CREATION or attribute(NUMPY, name) in TABLE
+    first, _, rest = name.partition(".")
+    return f"{MODULES[first]}.{rest}" in _differentiable()
 
 
 def attribute(namespace: dict[str, Any], name: str) -> Any:
     """The function "np.linalg.inv" of a namespace; None where it has none."""
     first, *rest = name.split(".")
     return functools.reduce(lambda module, part: getattr(module, part, None), rest, namespace[first])
-
-
-def _assigns() -> bool:
-    try:
-        ad.grad(lambda x: np.sum(put(x, 0, 1.0)))(np.ones(2))
-    except TypeError:
-        return False
-    return True

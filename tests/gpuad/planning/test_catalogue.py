@@ -13,7 +13,8 @@ from gpuad.planning import plan
 from tests.gpuad.modes import STEERED, planned
 from tests.gpuad.programs import CASES, Case
 
-EACH = [(c, kind) for c in CASES for kind in ({"d": "fd", "D": "D", "dD": "fdD"}[c.kinds] if c.name.endswith("#0") else c.kinds[0])]
+EACH = [(c, kind) for c in CASES
+        for kind in ({"d": "fd", "D": "D", "dD": "fdD"}[c.kinds] if c.name.endswith("#0") else c.kinds[0])]
 """Every program in its first precision, the first of each function in all."""
 
 
