@@ -222,17 +222,14 @@ def _settled(tree: Any) -> Any:
     return {k: _settled(v) for k, v in tree.items()} if type(tree) is dict else settled(tree)
 
 
-def _special() -> Any:
-    """``scipy.special``, with its differentials in the table."""
-    return import_module("gpuad.scipy.special").namespace._module
-
-
 def _cupy_kernel(_self: TracedArray, kernel: Any, *args: Any, **kwargs: Any) -> Any:
     name, implementation = kernel.name, None
-    for prefix, module in (("cupy_", np), ("cupyx_scipy_special_", _special)):  # a user's kernel is not NumPy's
-        if name.startswith(prefix):
-            name = name.removeprefix(prefix)
-            implementation = TABLE.get(getattr(module if module is np else module(), name, None))
+    if name.startswith("cupyx_scipy_special_"):
+        name = name.removeprefix("cupyx_scipy_special_")
+        implementation = TABLE.get(getattr(import_module("gpuad.scipy.special").namespace._module, name, None))
+    elif name.startswith("cupy_"):  # a user's kernel is not NumPy's
+        name = name.removeprefix("cupy_")
+        implementation = TABLE.get(getattr(np, name, None))
     if implementation is None:
         raise refuse(f"cupy.{name}")
     return _with_options(f"cupy.{name}", kernel, implementation, args, kwargs)

@@ -62,7 +62,7 @@ class Recorder:
         if self.closed:
             raise PlanError(f"{getattr(function, '__name__', function)}: got an array of a plan whose function has already "
                             "returned: it leaked out (through a global, an attribute or a closure). Return it instead")
-        value = function(*values_of(args), **values_of(kwargs))
+        value = _evaluate(function, values_of(args), values_of(kwargs))
         _require_plain(value, f"from {getattr(function, '__name__', function)} in a plan")
         errors: Any = np.geterr()
         row = Row(function, self._recorded(args), self._recorded(kwargs), spec_of(value), ordered,
@@ -72,7 +72,11 @@ class Recorder:
             index = len(self.rows) - 1
         if isinstance(value, (tuple, list)):
             parts = [self.call(functions.component, StagedArray(value, self, index), k) for k in range(len(value))]
-            return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+            try:
+                return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+            except TypeError as error:  # a result that holds more than its parts
+                raise PlanError(f"{function.__name__} gives a {type(value).__name__}, which a plan cannot put together: leave it "
+                                "out of the planned function, or take what you need of it within ad.primitive") from error
         return StagedArray(value, self, index)
 
     def _recorded(self, tree: Any) -> Any:
@@ -111,6 +115,18 @@ class Recorder:
         self.closed = True
         for constant in {id(c): c for c in self.constants}.values():
             self._require_unchanged(constant)
+
+
+def _evaluate(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """A call in the tracing run, whose arrays are read-only; some of SciPy's want others, also where they only read."""
+    try:
+        return function(*args, **kwargs)
+    except ValueError as error:
+        origin = getattr(getattr(function, "function", function), "__module__", None) or ""
+        if "read-only" not in str(error) or not origin.startswith("scipy."):
+            raise
+    return function(*[a.copy() if isinstance(a, np.ndarray) else a for a in args],
+                    **{k: a.copy() if isinstance(a, np.ndarray) else a for k, a in kwargs.items()})
 
 
 def mark(x: np.ndarray) -> int:

@@ -83,7 +83,7 @@ def test_results_are_written_to_arrays_under_differentiation() -> None:
 
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "out": (lambda x: np.fft.fft(x, out=np.zeros((3, 4), complex)), "out=: expected an array under differentiation"),
-    "out by position": (lambda x: np.fft.fft(x, None, -1, None, np.zeros((3, 4), complex)), r"fft: keyword arguments \['out'\]"),
+    "out by position": (lambda x: np.fft.fft(x, None, -1, None, np.zeros((3, 4), complex)), "out=: expected an array under"),
     "norm": (lambda x: np.fft.fft(x, norm="unitary"), "expected norm 'backward', 'ortho' or 'forward', got 'unitary'"),
     "norm of hfft": (lambda x: np.fft.hfft(x, norm="unitary"), "hfft expected norm"),
     "no entries": (lambda x: np.fft.fft(x, 0), "fft expected a transform of at least one entry, got n=0"),
