@@ -26,7 +26,7 @@ lint: $(VENV)/.has-test  ## ruff and mypy
 bench: $(VENV)/.has-bench  ## times and ratios to the peers that are installed
 	env -u OPENBLAS_CORETYPE $(PY) -m benchmarks
 
-fuzz: $(VENV)/.has-fuzz  ## 20,000 random programs: gradients against JAX's, about half an hour
+fuzz: $(VENV)/.has-fuzz  ## 20,000 random programs: gradients against JAX's
 	$(PY) -m tests.fuzz --output out/fuzz
 
 gpu-check:  ## GPU tests and benchmarks, where there is a GPU

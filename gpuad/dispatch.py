@@ -189,6 +189,8 @@ def _array_ufunc(_self: TracedArray, ufunc: Any, method: str, *args: Any, **kwar
 def _array_function(_self: TracedArray, function: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     implementation = TABLE.get(function)
     if implementation is not None:
+        if not kwargs and len(args) == 1:
+            return implementation(*args)
         return call_function(_name(function), implementation, args, kwargs)
     if function in LIKE:
         return blank(getattr(namespace(raw(_self)), DEFINED.get(function, function).__name__)(*args, **kwargs))

@@ -118,6 +118,9 @@ def compact(value: Any) -> Any:
 
 def own(constant: Any) -> Any:
     """A constant that nobody else can change."""
-    if type(constant) is float or type(constant) is int:
+    kind = type(constant)
+    if kind is float or kind is int:
         return constant
-    return snapshot(np.asarray(constant) if type(constant) in (list, tuple) else settled(constant))
+    if kind is np.ndarray:
+        return snapshot(constant)
+    return snapshot(np.asarray(constant) if kind in (list, tuple) else settled(constant))

@@ -2,34 +2,20 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import multiprocessing
+import os
 import sys
 import time
-from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from random import Random
-from types import ModuleType
+from typing import TYPE_CHECKING
 
-from tests.fuzz import compare
-from tests.fuzz.maker import Maker, Tally
-from tests.fuzz.programs import Program
-from tests.fuzz.shrink import shrink
+if TYPE_CHECKING:
+    from tests.fuzz.run import Findings
 
-SCRIPT = '''"""{title}"""
-import jax
-import numpy
-import numpy as np
-
-import gpuad as ad
-from tests.fuzz.peer import JAX
-from tests.fuzz.programs import GPUAD
-
-{program}
-
-
-inputs = [{inputs}]
-for name, module, names in (("gpuad", ad, GPUAD), ("JAX", jax, JAX)):
-    print(name, module.value_and_grad(lambda *x: f(*x, **names), argnums=tuple(range(len(inputs))))(*inputs))
-'''
+CHUNK = 100
 
 
 def main() -> int:
@@ -38,90 +24,58 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=20_000, help="programs (default 20000)")
     parser.add_argument("--first", type=int, default=0, help="seed of the first program (default 0)")
     parser.add_argument("--longest", type=int, default=30, help="steps of the longest program (default 30)")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+                        help="processes (default: one for each core)")
     parser.add_argument("--stop-after", type=int, default=20, help="failures after which it ends (default 20)")
     parser.add_argument("--output", type=Path, help="a folder for a script of every program that differs")
     options = parser.parse_args()
-    try:
-        from tests.fuzz import peer
-    except ImportError as error:
-        print(f"python -m tests.fuzz: {error}; it needs JAX: pip install '.[fuzz]'", file=sys.stderr)
+    if importlib.util.find_spec("jax") is None:
+        print("python -m tests.fuzz: it needs JAX, which is not installed: pip install '.[fuzz]'", file=sys.stderr)
         return 2
-    return Run(options, peer).run()
+    return run(options)
 
 
-class Run:
-    """One run, and what it counts."""
+def run(options: argparse.Namespace) -> int:
+    """All programs, with what differs as soon as it is found, and a summary."""
+    from tests.fuzz.run import Findings
 
-    def __init__(self, options: argparse.Namespace, peer: ModuleType):
-        self.options, self.peer = options, peer
-        self.tally = Tally()
-        self.calls, self.kinds, self.depths, self.notes = Counter[str](), Counter[str](), Counter[int](), Counter[str]()
-        self.worst, self.failures = (0.0, -1), 0
-        self.started = time.monotonic()
+    all_found, started = Findings(), time.monotonic()
+    for found in _chunks(options):
+        all_found.add(found)
+        _say(found, options.output)
+        done = all_found.kinds.total()
+        if done % 500 == 0 or done == options.n:
+            print(f"{done:,} of {options.n:,} programs, {time.monotonic() - started:.0f} s, {len(all_found.failed)} failures",
+                  flush=True)
+        if len(all_found.failed) >= options.stop_after:
+            print(f"stopped after {len(all_found.failed)} failures")
+            break
+    print(f"\n{all_found.summary()}")
+    return 1 if all_found.failed else 0
 
-    def run(self) -> int:
-        """All programs, and a summary."""
-        for seed in range(self.options.first, self.options.first + self.options.n):
-            self._one(seed)
-            done = seed + 1 - self.options.first
-            if done % 100 == 0:
-                self.peer.forget()
-            if done % 500 == 0:
-                self._progress()
-            if self.failures >= self.options.stop_after:
-                print(f"stopped after {self.failures} failures")
-                break
-        self._summary()
-        return 1 if self.failures else 0
 
-    def _one(self, seed: int) -> None:
-        program = Maker(Random(seed), self.peer.shared, self.tally, portable=True).program(self.options.longest).program
-        self.calls += program.calls
-        self.depths[program.depth // 5] += 1
-        verdict = self._judge(program)
-        self.kinds[verdict.kind] += 1
-        if verdict.kind == compare.AGREES:
-            self.worst = max(self.worst, (verdict.error, seed))
-        elif verdict.kind == compare.RAISES:
-            self._note(seed, verdict.detail)
-        elif verdict.kind != compare.ILL:
-            self._report(seed, shrink(program, lambda p: self._judge(p).kind == verdict.kind))
+def _chunks(options: argparse.Namespace) -> Iterator[Findings]:
+    from tests.fuzz.run import examine
 
-    def _judge(self, program: Program) -> compare.Verdict:
-        return compare.judge(program, self.peer.ask)
+    last = options.first + options.n
+    ranges = [range(a, min(a + CHUNK, last)) for a in range(options.first, last, CHUNK)]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, mp_context=context, max_tasks_per_child=20) as pool:
+        futures = [pool.submit(examine, seeds, options.longest) for seeds in ranges]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def _note(self, seed: int, text: str) -> None:
-        self.notes[text] += 1
-        if self.notes[text] == 1:
-            print(f"program {seed}: {text}", flush=True)
 
-    def _report(self, seed: int, small: Program) -> None:
-        verdict = self._judge(small)
-        title = f"program {seed}: {verdict.kind}, error {verdict.error:.3g}\n{verdict.detail}"
-        script = SCRIPT.format(title=title, program=small.source(", np, special, sp, put"), inputs=", ".join(small.inputs))
-        if self.options.output:
-            self.options.output.mkdir(parents=True, exist_ok=True)
-            (self.options.output / f"program_{seed}.py").write_text(script)
-        if verdict.kind == compare.PEER:
-            self._note(seed, f"{verdict.kind}: {'; '.join(text for _, text in small.lines)}")
-            return
-        self.failures += 1
-        print(f"\n{'-' * 100}\n{script}{'-' * 100}\n", flush=True)
-
-    def _progress(self) -> None:
-        done, spent = self.kinds.total(), time.monotonic() - self.started
-        print(f"{done:,} of {self.options.n:,} programs, {spent:.0f} s, {self.failures} failures", flush=True)
-
-    def _summary(self) -> None:
-        print(f"\n{self.kinds.total():,} programs with {self.tally.steps:,} steps in {time.monotonic() - self.started:.0f} s; "
-              f"{self.tally.short} ended early")
-        print("depth      " + ", ".join(f"{5 * k} to {5 * k + 4}: {n:,}" for k, n in sorted(self.depths.items())))
-        print("result     " + ", ".join(f"{kind}: {n:,}" for kind, n in self.kinds.most_common()))
-        print(f"largest relative error among those that agree: {self.worst[0]:.2g} (program {self.worst[1]})")
-        print("steps drawn in vain: " + ", ".join(f"{why} {n:,}" for why, n in self.tally.refused.most_common()))
-        for text, n in self.notes.most_common():
-            print(f"{n:4} × {text}")
-        print(f"{len(self.calls)} functions: " + ", ".join(f"{name} {n:,}" for name, n in self.calls.most_common()))
+def _say(found: Findings, folder: Path | None) -> None:
+    for seed, script in found.scripts.items():
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"program_{seed}.py").write_text(script)
+        if seed in found.failed:
+            print(f"\n{'-' * 100}\n{script}{'-' * 100}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,12 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     """steps that were drawn in vain, by reason"""
 
+    def add(self, other: Tally) -> None:
+        """Count what another one has counted."""
+        self.steps += other.steps
+        self.short += other.short
+        self.refused += other.refused
+
 
 ATTEMPTS = 60
 
@@ -87,7 +93,7 @@ class Maker:
         self.rng = rng
         lines: list[tuple[str, str]] = []
         used: set[str] = set()
-        for _ in range(1 + random.randrange(random.choice((5, 10, longest)))):
+        for _ in range(1 + random.randrange(random.choice((4, 7, 12, longest)))):
             text = self._step(f"v{len(lines)}")
             if text is None:
                 self.tally.short += 1
