@@ -61,11 +61,16 @@ def is_contiguous(x: Any, order: str) -> bool:
     return flags is None or (flags.f_contiguous if order == "F" else flags.c_contiguous)
 
 
-def own(out: Any) -> Any:
+def own(out: Any, order: str = "K") -> Any:
     """A result under a name of its own: what is written to it does not change what it was made of."""
     if type(out) in STAND_INS:
-        return out.copy("K")
-    return type(out)(map(own, out)) if type(out) in (list, tuple) else out
+        return out.copy(order)
+    return type(out)([own(part, order) for part in out]) if type(out) in (list, tuple) else out
+
+
+def lies_in_rows(args: Any) -> bool:
+    """Whether the arrays among arguments lie in C order: then NumPy's new arrays do."""
+    return all(lies_in_rows(a) if type(a) in (list, tuple) else type(a) not in STAND_INS or is_contiguous(a, "C") for a in args)
 
 
 def write(x: Any, new: Any, convert: Callable[[Any, Any], Any]) -> None:
@@ -96,4 +101,4 @@ def _strides(x: Any) -> Any:
     return getattr(getattr(x, "value", x), "strides", None)
 
 
-__all__ = ["Kind", "Link", "is_contiguous", "is_view_of", "own", "view", "write"]
+__all__ = ["Kind", "Link", "is_contiguous", "is_view_of", "lies_in_rows", "own", "view", "write"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.aliasing import own
+from gpuad.aliasing import lies_in_rows, own
 from gpuad.errors import NotDifferentiableError
 from gpuad.traced import NO_PROGRAM, TracedArray, is_scalar, raw, settled
 from linalg.arrays import is_borrowing, namespace
@@ -29,7 +29,7 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
         for function in functions:
             shares = isinstance(function, np.ufunc) or function.__name__ in MAY_SHARE or function in ALWAYS_NEW
             kept = _as_numbers(implementation) if function.__name__ in GIVE_NUMBERS else implementation
-            TABLE[function] = kept if shares else _owning(kept)
+            TABLE[function] = kept if shares else _owning(kept, function.__name__)
         return implementation
     return enter
 
@@ -44,11 +44,20 @@ ALWAYS_NEW = {np.sum, np.mean, np.dot, np.concatenate, np.stack, np.where}
 """Functions whose implementation gives a row of its own anyway."""
 
 
-def _owning(implementation: Callable[..., Any]) -> Callable[..., Any]:
-    """The implementation of a function whose result is new in NumPy, whatever it is made of here."""
+BY_COLUMNS = set("sort partition insert delete pad gradient fftshift ifftshift".split())
+"""Functions whose result NumPy lays out by columns where the argument is."""
+
+BY_ROWS = set("repeat take compress select choose meshgrid".split())
+"""Functions whose result NumPy lays out by rows always."""
+
+
+def _owning(implementation: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The implementation of a function whose result is new in NumPy, whatever it is made of here, and laid out as NumPy's is."""
+    other = "C" if name in BY_ROWS else "F" if name in BY_COLUMNS else "K"
+
     @wraps(implementation)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return own(implementation(*args, **kwargs))
+        return own(implementation(*args, **kwargs), "C" if lies_in_rows(args) else other)
 
     return call
 

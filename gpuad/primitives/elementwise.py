@@ -146,7 +146,7 @@ def _share(chosen: Array, other: Array) -> Array:
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:  # noqa: ARG001
     """x under another name."""
-    return a.copy()
+    return a.copy(order)
 
 
 @implements(np.where)

@@ -170,7 +170,7 @@ np.take_along_axis({x}, np.argsort({x}, axis={axis}), axis={axis})
 {x}.prod(axis={axis})
 np.apply_along_axis(lambda t: np.sum(t * t) + t, {axis}, {x})
 np.cov({x})
-[matrix] np.cov({x}, rowvar=False)
+[samples] np.cov({x}, rowvar=False)
 [regular] np.corrcoef({x})
 """
 

@@ -35,6 +35,7 @@ CONDITIONS: dict[str, Callable[[np.ndarray], bool]] = {
     "slit": lambda x: _off_zero(x) and not np.any((x.real < 0) & (np.abs(x.imag) < 0.05)),
     "matrix": lambda x: x.ndim == 2 and x.shape[0] > 0,
     "square": lambda x: x.ndim == 2 and x.shape[0] == x.shape[1] > 0,
+    "samples": lambda x: x.ndim == 2 and min(x.shape) > 1,
     "spread": _spread,
     "regular": lambda x: x.ndim == 2 and x.shape[1] > 2 and _spread(x),
 }

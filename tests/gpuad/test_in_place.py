@@ -352,3 +352,19 @@ def test_random_aliasing(seed: int) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-12)
     g = total(f)
     np.testing.assert_allclose(ad.grad(g)(X), numerical(g, X), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("what", {
+    "pad": lambda x: np.pad(x, 1, mode="edge"), "sort": lambda x: np.sort(x, 0), "roll": lambda x: np.roll(x, 1),
+    "insert": lambda x: np.insert(x, 1, 2.0, axis=0), "take": lambda x: np.take(x, [1, 0], axis=1),
+    "copy": lambda x: x.copy(), "copy like": lambda x: np.copy(x), "columns": lambda x: x.copy("F"),
+    "select": lambda x: np.select([X.reshape(x.shape) > 1], [x]), "repeat": lambda x: np.repeat(x, 2, 1)}.items(),
+    ids=lambda item: item[0])
+@pytest.mark.parametrize("turned", [False, True])
+def test_results_are_laid_out_as_numpys(what: Any, turned: bool) -> None:
+    """Whether a reshape is a view depends on the layout: what is written to it must reach the array, or must not."""
+    def f(x: Any) -> Any:
+        y = what[1]((x * 1).T if turned else x * 1)
+        y.reshape(-1)[1] = 9
+        return y * 1
+    np.testing.assert_array_equal(ad.vjp(f, X)[0], f(X.copy()))
