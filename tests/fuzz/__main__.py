@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,14 +59,8 @@ def _chunks(options: argparse.Namespace) -> Iterator[Findings]:
 
     last = options.first + options.n
     ranges = [range(a, min(a + CHUNK, last)) for a in range(options.first, last, CHUNK)]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, mp_context=context, max_tasks_per_child=20) as pool:
-        futures = [pool.submit(examine, seeds, options.longest) for seeds in ranges]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=20) as pool:  # JAX's memory grows
+        yield from pool.imap(partial(examine, longest=options.longest), ranges)
 
 
 def _say(found: Findings, folder: Path | None) -> None:
