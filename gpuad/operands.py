@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from gpuad import operators as _operators
+from gpuad import operators as _operators  # noqa: F401  (attaches the operators of traced arrays)
 from gpuad.errors import ArrayConversionError, PlanError
 from gpuad.planning import operators as _staged_operators  # noqa: F401  (and those of a plan's)
 from gpuad.planning.staged import StagedArray
@@ -60,9 +60,6 @@ def attach(names: dict[str, str], is_sparse: Callable[[Any], bool] = _is_known) 
     """Let the operators of stand-ins take sparse operands; ``names[operator]`` is the method of the sparse one."""
     for kind in (TracedArray, StagedArray):
         for name, method in names.items():
-            if kind is TracedArray and name == "matmul":  # the shorter way for what most programs do most
-                _operators.FOREIGN.update(dict.fromkeys(KINDS, _with_sparse(NotImplemented, f"__{method}__", is_sparse)))
-                continue
             setattr(kind, f"__{name}__", _with_sparse(getattr(kind, f"__{name}__"), f"__{method}__", is_sparse))
 
 

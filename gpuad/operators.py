@@ -50,13 +50,7 @@ for _symbol, _ufunc in {"lt": np.less, "le": np.less_equal, "gt": np.greater, "g
     setattr(TracedArray, f"__{_symbol}__", _binary(TABLE[_ufunc])[0])
 
 
-FOREIGN: dict[type, Callable[[Any, Any], Any]] = {}
-"""Types of operands that x @ other is left to: type -> what takes (x, other)."""
-
-
 def _matmul(self: Any, other: Any) -> Any:
-    if (taken := FOREIGN.get(type(other))) is not None:
-        return taken(self, other)
     return NotImplemented if isinstance(other, LinearOperator) else products.matmul(self, other)
 
 
