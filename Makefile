@@ -6,12 +6,13 @@ PY     := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench fuzz gpu-check gpu-check-here
+.PHONY: help demo test lint bench fuzz predict gpu-check gpu-check-here gpu-check-bare
 MAKEFLAGS += --no-builtin-rules
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
-	@echo "Variables: PYTHON=$(PYTHON) (3.11 or later), VENV=$(VENV), CUDA=$(CUDA) (the extra that gpu-check installs)"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
+	@echo "Variables: PYTHON=$(PYTHON) (3.11 or later), VENV=$(VENV), CUDA=$(CUDA) (the extra that gpu-check installs),"
+	@echo "           PARTS (of gpu-check: some of tests,memcheck,racecheck,benchmarks; default all)"
 
 demo: $(VENV)/.has-demo  ## train on handwritten digits and compare every way to the gradient
 	$(VENV)/bin/gpuad compare
@@ -26,16 +27,21 @@ lint: $(VENV)/.has-test  ## ruff and mypy
 bench: $(VENV)/.has-bench  ## times and ratios to the peers that are installed
 	env -u OPENBLAS_CORETYPE $(PY) -m benchmarks
 
+predict: $(VENV)/.has-bench  ## what a model predicts for an H200 that is not at hand
+	$(PY) -m benchmarks --predict h200
+
 fuzz: $(VENV)/.has-fuzz  ## 20,000 random programs: gradients against JAX's
 	$(PY) -m tests.fuzz --output out/fuzz
 
-gpu-check:  ## GPU tests and benchmarks, where there is a GPU
+gpu-check:  ## tests, compute-sanitizer and benchmarks on the GPU, where there is one
 	@if nvidia-smi -L 2>/dev/null | grep -q '^GPU '; then $(MAKE) --no-print-directory gpu-check-here; \
 	else echo "gpu-check: nothing was run, since nvidia-smi finds no GPU on this machine"; fi
 
 gpu-check-here: $(VENV)/.has-$(CUDA) $(VENV)/.has-test $(VENV)/.has-bench
-	$(PY) -m pytest -m gpu --require-gpu
-	env -u OPENBLAS_CORETYPE $(PY) -m benchmarks
+	env -u OPENBLAS_CORETYPE $(PY) -m benchmarks.gpu_check $(PARTS:%=--only %)
+
+gpu-check-bare:  ## gpu-check with the packages that $(PYTHON) has: CuPy, pytest, and the peers; installs nothing
+	env -u OPENBLAS_CORETYPE PYTHONPATH=".$${PYTHONPATH:+:$$PYTHONPATH}" $(PYTHON) -m benchmarks.gpu_check $(PARTS:%=--only %)
 
 # A stamp for each extra, made again when pyproject.toml changes.
 $(VENV)/.has-%: pyproject.toml $(VENV)/.made

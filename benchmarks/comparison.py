@@ -3,16 +3,16 @@
 import math
 
 from benchmarks.harness import quartiles, ratio
-from benchmarks.peers import HIPS, JAX, PLAN, TORCH
+from benchmarks.peers import COMPILED, GRAPH, HIPS, JAX, PLAN, TORCH
 from benchmarks.programs.program import GRADIENT
 
-PEERS = (TORCH, JAX, HIPS)
-"""Those that "the best peer" is chosen from. torch.compile is shown, and not among them."""
+PEERS = {"cpu": (TORCH, JAX, HIPS), "gpu": (GRAPH, COMPILED, JAX)}
+"""Those that "the best peer" is chosen from. On the CPU torch.compile is shown, and not among them."""
 
 
 def best_peer(record):
     """The peer with the shortest median; None where there is none."""
-    medians = {name: quartiles(record.rounds[name])[0] for name in PEERS if name in record.rounds}
+    medians = {name: quartiles(record.rounds[name])[0] for name in PEERS[record.device] if name in record.rounds}
     return min(medians, key=medians.__getitem__, default=None)
 
 
@@ -23,9 +23,9 @@ def speedup(record, name):
     return ratio(record.rounds[name], record.rounds[PLAN])
 
 
-def gradients(records, threads=None):
-    """The records that plans are judged by: value and gradient on the CPU."""
-    return [r for r in records if r.task == GRADIENT and r.device == "cpu" and threads in (None, r.threads)]
+def gradients(records, threads=None, device="cpu"):
+    """The records that plans are judged by: value and gradient on a device."""
+    return [r for r in records if r.task == GRADIENT and r.device == device and threads in (None, r.threads)]
 
 
 def mean_speedup(records, choose):

@@ -6,6 +6,8 @@ same cores slow each other down: on two cores, calls in turn took a 784-512-512-
 contestant a block of calls with the machine to itself: wait until no thread of this process burns CPU, call untimed
 until caches and the library's own threads are awake (JAX needs several calls), then time calls for some milliseconds.
 So measured, libraries are as fast as in a process of their own, with their own defaults for waiting.
+On a GPU a block's calls are queued as they come, and the wall clock stops when the device has done the last of them (one
+wait for a block, none between calls): what a loop without any print sees, the host's time or the device's, whichever is longer.
 The collector stays on; what was alive before the first round is frozen, so that nobody pays for the modules of others.
 """
 
@@ -59,6 +61,7 @@ class Effort:
     fewest: int = 7
     most: int = 31
     block: float = 0.02
+    compiles: bool = True  # whether torch.compile takes part, which takes longest to get ready
 
     def share(self, part):
         """A part of the time; fewer rounds if slow ones need more."""
@@ -66,6 +69,10 @@ class Effort:
 
 
 QUICK = Effort(seconds=1.0, fewest=3, most=7, block=0.005)
+ON_GPU = Effort(seconds=1.5, fewest=5, most=15, block=0.01)
+QUICK_ON_GPU = Effort(seconds=0.3, fewest=3, most=5, block=0.005, compiles=False)
+EFFORTS = {"cpu": (Effort(), QUICK), "gpu": (ON_GPU, QUICK_ON_GPU)}
+"""A full run and a quick one."""
 CALLS = 2  # of which the last one's results are compared: the first one traces and compiles
 
 

@@ -4,31 +4,53 @@ import datetime
 import os
 import platform
 import time
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
-LIBRARIES = ("gpuad", "numpy", "scipy", "autograd", "torch", "jax", "cupy-cuda12x", "cupy-cuda13x")
+LIBRARIES = ("gpuad", "numpy", "scipy", "autograd", "torch", "jax", "cupy", "cupy-cuda12x", "cupy-cuda13x", "nvmath-python")
 
 
-def facts():
-    """The machine, as the parent process sees it."""
+def facts(device):
+    """The machine, as the parent process sees it, with what matters on the device."""
     from gpuad import info
 
     pin = os.environ.get("OPENBLAS_CORETYPE")
+    here = {"OPENBLAS_CORETYPE": f"was {pin}, unset for the measurement" if pin else "unset"}
     return {
         "date": datetime.date.today().isoformat(),
         "processor": info.processor(),
-        "GPU": info.gpu_name() or "none",
+        **(dict(info.gpu_rows()) if device == "gpu" else {"GPU": info.gpu_name() or "none"}),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "OPENBLAS_CORETYPE": f"was {pin}, unset for the measurement" if pin else "unset",
+        **(here if device == "cpu" else {}),
     }
 
 
-def libraries():
-    """NumPy's BLAS with the core it runs for, and the versions, as a worker process sees them."""
+def libraries(device):
+    """The versions, as a worker process sees them, and on the CPU NumPy's BLAS with the core it runs for."""
     from gpuad import info
 
-    return {"BLAS": str(info.blas()), "versions": ", ".join(filter(None, map(version, LIBRARIES)))}
+    versions = {"versions": ", ".join(filter(None, map(version, LIBRARIES)))}
+    return {"BLAS": str(info.blas()), **versions} if device == "cpu" else versions | gpu_libraries()
+
+
+def gpu_libraries():
+    """What PyTorch was built with; JAX and CuPy say it in the names and versions of their packages."""
+    try:
+        torch = import_module("torch")
+    except ImportError:
+        return {}
+    return {"PyTorch's CUDA": torch.version.cuda or "none"}
+
+
+def gpu_answers():
+    """Whether the GPU still takes work: after an illegal access it takes none from this process."""
+    from linalg import arrays
+
+    try:
+        arrays.synchronize(arrays.cupy().zeros(1))
+    except Exception:  # whatever the driver says
+        return False
+    return True
 
 
 def version(name):

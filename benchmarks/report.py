@@ -4,14 +4,19 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import acceptance, picture
+from benchmarks import acceptance, gpu_acceptance, picture
 from benchmarks.acceptance import counted
+from benchmarks.ceilings import COPY, PRODUCTS
 from benchmarks.comparison import best_peer, speedup
 from benchmarks.harness import quartiles, ratio
-from benchmarks.peers import COMPILED, EAGER, HIPS, JAX, PLAN, TORCH
+from benchmarks.peers import COMPILED, EAGER, GRAPH, HAND, HIPS, JAX, PLAN, TORCH
 from benchmarks.programs.program import GRADIENT, STEP, VALUE
 
-ORDER = ("NumPy", EAGER, PLAN, TORCH, COMPILED, JAX, HIPS, "by hand", "by hand, preallocated")
+ORDER = ("NumPy", EAGER, PLAN, TORCH, GRAPH, COMPILED, JAX, HIPS, HAND, f"{HAND}, preallocated", COPY, PRODUCTS)
+FILES = {"cpu": "results", "gpu": "gpu"}
+ON_GPU = ("A time is the wall clock's over a block of calls that are queued as they come, with one wait for the device at its "
+          "end, divided by the calls. Data that fit in the L2 cache come in several sets, in turns. torch.compile runs with "
+          "mode=\"reduce-overhead\", float32 is nowhere TF32, and TB/s and TFLOP/s count what the program needs at least.")
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,12 @@ def table(record):
 
 
 def title(record):
-    return f"{record.workload}, {record.task}, {record.device}, {counted(record.threads)}"
+    return f"{record.workload}, {record.task}, {place(record)}"
+
+
+def place(record):
+    """Device and threads; of a GPU the threads say nothing."""
+    return f"cpu, {counted(record.threads)}" if record.device == "cpu" else record.device
 
 
 def figure(number):
@@ -80,7 +90,7 @@ def summary(records):
     """Medians of all workloads of one task, device and number of threads, and a plan's speed as a multiple of the best peer's."""
     present = {name for record in records for name in record.rounds}
     columns = [name for name in ORDER if name in present]
-    header = [title(records[0]).partition(", ")[2], *columns, "plan × as fast as", "the best peer"]
+    header = [f"{records[0].task}, {place(records[0])}", *columns, "plan × as fast as", "the best peer"]
     rows = [[record.workload, *(median(record, name) for name in columns), *beside_best(record)] for record in records]
     return Table(header, rows)
 
@@ -126,16 +136,20 @@ def show(found):
     console.Console(width=max(console.Console().width, sum(widths) + 4)).print(drawn)
 
 
-def write(folder, facts, records):
-    """Writes results.json, with the seconds of every round, results.md and, with Matplotlib, the picture; returns their paths."""
-    folder = Path(folder)
+def write(folder, facts, records, device="cpu", drawing=True):
+    """Writes <name>.json, with the seconds of every round, <name>.md and, with Matplotlib, the picture; returns their paths.
+
+    The name is results of the CPU, gpu of a GPU.
+    """
+    folder, name = Path(folder), FILES[device]
     folder.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(record.to_json(), ensure_ascii=False) for record in records)
     head = json.dumps(facts, indent=1, ensure_ascii=False)
-    (folder / "results.json").write_text(f'{{"facts": {head},\n"records": [\n{lines}\n]}}\n')
-    (folder / "results.md").write_text(markdown(facts, records))
-    drawn = picture.write(facts, records, folder / picture.NAME)
-    return [folder / "results.json", folder / "results.md", *[folder / picture.NAME] * drawn]
+    (folder / f"{name}.json").write_text(f'{{"facts": {head},\n"records": [\n{lines}\n]}}\n')
+    (folder / f"{name}.md").write_text(markdown(facts, records, device))
+    image = folder / picture.NAMES[device]
+    drawn = drawing and picture.write(facts, records, image, device)
+    return [folder / f"{name}.json", folder / f"{name}.md", *[image] * drawn]
 
 
 def listed(facts):
@@ -144,10 +158,18 @@ def listed(facts):
         yield from [f"- {name}:", *(f"  - {part}" for part in value)] if isinstance(value, list) else [f"- {name}: {value}"]
 
 
-def markdown(facts, records):
-    parts = ["# Results of `python -m benchmarks`", "", *listed(facts), ""]
+def promises(device, records):
+    """What was asked of a device, beside what was measured; on the CPU also, as not measured, what is asked of a GPU."""
+    of_gpu = gpu_acceptance.lines(records)
+    return of_gpu if device == "gpu" else [*acceptance.lines(records), *(f"GPU: {line}" for line in of_gpu)]
+
+
+def markdown(facts, records, device="cpu"):
+    command = "python -m benchmarks" + " --device gpu" * (device == "gpu")
+    parts = [f"# Results of `{command}`", "", *listed(facts), ""]
     parts += ["Medians over the rounds; ratios are taken within each round, with their quartiles beside them.", ""]
+    parts += [ON_GPU, ""] * (device == "gpu")
     parts += [found.markdown() for found in summaries(records)]
-    parts += ["## Asked and measured", "", *(f"- {line}" for line in acceptance.lines(records)), ""]
+    parts += ["## Asked and measured", "", *(f"- {line}" for line in promises(device, records)), ""]
     parts += ["## Every workload, with quartiles", "", *(table(record).markdown() for record in records)]
     return "\n".join(parts)

@@ -3,9 +3,19 @@
 import os
 from importlib import import_module
 
+FAILED = "failed: "
+
 
 class Missing(Exception):
     """A contestant that cannot run here, and why."""
+
+
+def reason(error):
+    """Why a contestant is not there: what a Missing says, or after "failed: " what any other error says."""
+    if isinstance(error, Missing):
+        return str(error)
+    first = str(error).strip().partition("\n")[0]
+    return f"{FAILED}{type(error).__name__}{': ' * bool(first)}{first}"
 
 
 def installed(name):

@@ -16,17 +16,18 @@ Gradients of NumPy and CuPy programs by one backslash:
     Dᵀ ((I − L)ᵀ \\ e)    its gradient, by back substitution
 """
 COMPARE = """\
-Train a network on scikit-learn's 1,797 handwritten digits, on the CPU, where each training step runs in a
-plan, and, where there is one, on the GPU; and compare gpuad's gradient, eager and in a plan, with central
-differences, with the assembled sparse system solved by SciPy, with a hand-written backward pass, and the
-plan's and the GPU's with the eager one on the CPU.
+Train a network on scikit-learn's 1,797 handwritten digits, on the CPU and, where there is one, on the GPU,
+each training step in a plan; and compare gpuad's gradient, eager and in a plan, with central differences,
+with the assembled sparse system solved by SciPy, with a hand-written backward pass, and the plans' and the
+GPU's with the eager one on the CPU.
 
 Prints one table; writes compare.png (loss curves, block pattern of I − L and D) and compare.json.
 Exit status: 0 all bounds hold, 1 a bound is broken, 2 an option is wrong or a package is missing.
 """
 INFO = """\
 Print what the numbers of a run depend on: versions of gpuad, Python and the array libraries, the BLAS and the
-core whose kernels it runs (with a WARNING where OPENBLAS_CORETYPE pins it), the GPU, driver and memory.
+core whose kernels it runs (with a WARNING where OPENBLAS_CORETYPE pins it), the GPU, its driver, CUDA and
+memory, and whether plans run there as CUDA graphs.
 """
 COVERAGE = """\
 Print what becomes of every function of NumPy's namespaces (numpy, numpy.linalg, numpy.fft, the methods of ndarray) and of
@@ -118,7 +119,7 @@ def _add_place(where: argparse._ArgumentGroup, default: type[Options]) -> None:
                             f"float64, and in float32 too where it is chosen (default {default.dtype})")
     where.add_argument("--device", choices=DEVICES, default=default.device, metavar="NAME",
                        help="cpu, gpu, or auto: the CPU and, where there is one, the GPU (default auto)")
-    where.add_argument("--eager", action="store_true", help="train on the CPU without a plan (default: in one)")
+    where.add_argument("--eager", action="store_true", help="train without a plan (default: in one)")
     where.add_argument("--output", type=Path, default=default.output, metavar="FOLDER",
                        help=f"where compare.png and compare.json go (default {default.output}/)")
     where.add_argument("--no-progress", dest="progress", action="store_false",

@@ -1,4 +1,7 @@
-"""CuPy's namespace, differentiable: ``import gpuad.cupy as cp``. CuPy is imported at the first use of a name."""
+"""CuPy's namespace, differentiable: ``import gpuad.cupy as cp``. CuPy is imported at the first use of a name.
+
+A name raises ImportError where CuPy is missing, and RuntimeError where no GPU can be used.
+"""
 from __future__ import annotations
 
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 import numpy
 
 from gpuad.namespace import Namespace
-from linalg.arrays import cupy
+from linalg.arrays import cupy, gpu_unavailable_reason
 
 _namespaces: list[Namespace] = []
 
@@ -21,7 +24,10 @@ def namespace() -> Namespace:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module 'gpuad.cupy' has no attribute {name!r}")
-    globals()[name] = attribute = getattr(namespace(), name)
+    found = namespace()
+    if (reason := gpu_unavailable_reason()) is not None:
+        raise RuntimeError(f"gpuad.cupy.{name}: no GPU can be used: {reason}")
+    globals()[name] = attribute = getattr(found, name)
     return attribute
 
 

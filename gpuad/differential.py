@@ -19,8 +19,8 @@ import numpy as np
 from gpuad.errors import LeakedTraceError
 from gpuad.program import Program, Row, Rows, compact, new_row, own
 from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, raw
-from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, Scaling, diagonal
-from linalg.arrays import Array, is_cupy
+from linalg import Broadcast, Cast, Diagonal, Identity, LinearOperator, Product, Scaling, diagonal, entrywise
+from linalg.arrays import ON_HOST, Array, is_cupy
 
 Block = tuple[int, LinearOperator]
 Rule = Callable[..., Any]
@@ -135,8 +135,10 @@ class Elementwise(Primitive):
 
     def __init__(self, name: str, fun: Callable[..., Any], *rules: Rule | None):
         super().__init__(name, fun, *rules)
-        self._constant = [None if rule is None or self._uses(rule, len(rules)) else rule(*[None] * (len(rules) + 1))
-                          for rule in rules]
+        used = [set() if rule is None else self._uses(rule, len(rules)) for rule in rules]
+        self._constant = [None if rule is None or u else rule(*[None] * (len(rules) + 1))
+                          for rule, u in zip(rules, used, strict=True)]
+        self._witness = [min(u, default=0) for u in used]  # shows where the others lie: y, or the first that is used
 
     def blocks(self, row: Row, rows: Rows) -> list[Block]:
         _, parents, args, _, y, shape, dtype = row
@@ -147,8 +149,12 @@ class Elementwise(Primitive):
             d = self._constant[position]
             element: LinearOperator
             if d is None:
-                d = rule(y, *args)
-                element = Diagonal(d, shape) if type(d) is np.ndarray and d.ndim else diagonal(d, shape)
+                witness = self._witness[position]
+                if type(y if witness < 0 else args[witness]) in ON_HOST:
+                    d = rule(y, *args)
+                    element = Diagonal(d, shape) if type(d) is np.ndarray and d.ndim else diagonal(d, shape)
+                else:
+                    element = entrywise(rule, (y, *args), shape)
             else:
                 element = _identity(shape) if d == 1 else Scaling(d, shape)
             source = rows[j]

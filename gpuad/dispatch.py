@@ -11,8 +11,8 @@ import numpy as np
 
 from gpuad.aliasing import lies_in_rows, own
 from gpuad.errors import NotDifferentiableError
-from gpuad.traced import NO_PROGRAM, TracedArray, is_scalar, raw, settled
-from linalg.arrays import is_borrowing, namespace
+from gpuad.traced import NO_PROGRAM, TracedArray, is_scalar, settled, underlying
+from linalg.arrays import cupy, is_borrowing, is_cupy
 
 TABLE: dict[Any, Callable[..., Any]] = {}
 """NumPy function or ufunc -> the function that takes its place for traced arguments (same signature)."""
@@ -202,7 +202,9 @@ def _array_function(_self: TracedArray, function: Any, _types: Any, args: tuple[
             return implementation(*args)
         return call_function(_name(function), implementation, args, kwargs)
     if function in LIKE:
-        return blank(getattr(namespace(raw(_self)), DEFINED.get(function, function).__name__)(*args, **kwargs))
+        return blank(made_like(_self, function, args, kwargs))
+    if function in (np.arange, np.tri):
+        return made_like(_self, function, args, kwargs)
     return call_plain(_name(function), function, args, kwargs)
 
 
@@ -212,6 +214,12 @@ LIKE = {np.zeros, np.ones, np.empty, np.full, np.eye, np.identity}
 
 DEFINED: dict[Any, Any] = {np.empty: np.zeros, np.empty_like: np.zeros_like}
 """What takes the place of functions whose entries are whatever lies in memory: derivatives of a trace do not depend on that."""
+
+
+def made_like(x: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A new array that lies where x does, by NumPy's function or CuPy's, which knows no ``device=``."""
+    given = {k: v for k, v in kwargs.items() if not (k == "device" and v is None)}
+    return getattr(cupy() if is_cupy(underlying(x)) else np, DEFINED.get(function, function).__name__)(*args, **given)
 
 
 def blank(x: Any) -> Any:

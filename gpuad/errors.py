@@ -1,6 +1,12 @@
 """The errors that gpuad raises, each saying what was expected, what came, and what to do."""
 from __future__ import annotations
 
+import re
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 
 class LeakedTraceError(RuntimeError):
     """A traced array was used after the function that it belongs to had returned."""
@@ -22,3 +28,39 @@ class ArrayConversionError(TypeError):
 
 class PlanError(TypeError):
     """A function cannot be planned: values steer it, or something in it would be frozen."""
+
+
+def out_of_memory(error: MemoryError, where: str) -> MemoryError:
+    """What to raise in the place of a MemoryError: for CuPy's, an OutOfDeviceMemory that says how many bytes are free.
+
+    The frames in which it was raised let go of their arrays, so that a smaller problem can be tried at once.
+    """
+    kind = type(error).__name__
+    if kind not in ("OutOfMemoryError", "OutOfDeviceMemory"):
+        return error
+    traceback.clear_frames(error.__traceback__)
+    if kind == "OutOfDeviceMemory":
+        return error
+    from linalg.kernels.memory import OutOfDeviceMemory, free_bytes
+
+    needed = re.search(r"[\d,]+(?= bytes)", str(error))
+    return OutOfDeviceMemory(
+        f"{where}: no device memory for an array: {needed[0] if needed else 'more'} bytes needed, {free_bytes():,} free; delete "
+        "arrays that are not needed, take smaller batches, or checkpoint (gpuad.checkpoint) what is computed again")
+
+
+def explaining_memory(where: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A function with :func:`out_of_memory`."""
+    def explaining(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except MemoryError as error:
+                if (found := out_of_memory(error, where)) is error:
+                    raise
+                raise found from error
+
+        return call
+
+    return explaining

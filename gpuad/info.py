@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -42,13 +43,14 @@ def report() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of gpuad, Python and the array libraries; CuPy where it is installed."""
+    """Versions of gpuad, Python and the array libraries; CuPy and nvmath-python where they are installed."""
     found = {"gpuad": gpuad.__version__, "python": platform.python_version(), "numpy": np.__version__,
              "scipy": metadata.version("scipy")}
-    try:
-        return {**found, arrays.cupy().__name__: arrays.cupy().__version__}
-    except ImportError:
-        return found
+    with suppress(ImportError):
+        found[arrays.cupy().__name__] = arrays.cupy().__version__
+    with suppress(metadata.PackageNotFoundError):
+        found["nvmath-python"] = metadata.version("nvmath-python")
+    return found
 
 
 def processor() -> str:
@@ -135,7 +137,7 @@ def core_without_pin() -> str | None:
 # ---- GPU
 
 def gpu_rows() -> Iterator[tuple[str, str]]:
-    """Name, driver and memory of the GPU, or one row that says why there is none."""
+    """Name, driver, CUDA and memory of the GPU, and how plans run there; or one row that says why there is none."""
     reason = arrays.gpu_unavailable_reason()
     if reason is not None:
         yield "GPU", f"none: {reason}"
@@ -143,7 +145,17 @@ def gpu_rows() -> Iterator[tuple[str, str]]:
     free, total = arrays.cupy().cuda.runtime.memGetInfo()
     yield "GPU", str(gpu_name())
     yield "GPU driver", _driver()
+    yield "CUDA runtime", _cuda(arrays.cupy().cuda.runtime.runtimeGetVersion())
     yield "GPU memory", f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    yield "GPU plans", gpu_plans()
+
+
+def gpu_plans() -> str:
+    """Whether plans on the GPU can be captured as CUDA graphs, and if not all of them, why."""
+    from linalg.kernels import products
+
+    reason = products.unavailable_reason()
+    return "CUDA graphs" if reason is None else f"CUDA graphs, but launched one by one where there are matrix products: {reason}"
 
 
 def gpu_name() -> str | None:
@@ -157,11 +169,15 @@ def gpu_name() -> str | None:
 
 def _driver() -> str:
     """Version of the driver, where the system tells, and the newest CUDA that it runs."""
-    number = arrays.cupy().cuda.runtime.driverGetVersion()
-    cuda = f"CUDA {number // 1000}.{number % 1000 // 10}"
+    cuda = f"CUDA {_cuda(arrays.cupy().cuda.runtime.driverGetVersion())}"
     try:
         line = Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
     except (OSError, IndexError):
         return f"for {cuda}"
     versions = [word for word in line.split() if word[0].isdigit() and "." in word]
     return f"{versions[0]}, for {cuda}" if versions else f"for {cuda}"
+
+
+def _cuda(number: int) -> str:
+    """A version of CUDA as it is written, 13.0 for 13000."""
+    return f"{number // 1000}.{number % 1000 // 10}"

@@ -8,7 +8,7 @@ import numpy as np
 import optree
 
 from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, raw
-from linalg.arrays import Array, is_array, is_cupy, namespace
+from linalg.arrays import Array, is_array, is_cupy, namespace, records
 
 
 class Leaf(NamedTuple):
@@ -70,7 +70,21 @@ def ones(value: Array) -> Array:
     """Ones of the value's shape, where the value lies."""
     if isinstance(value, np.generic):
         return value.dtype.type(1)
-    return namespace(raw(value)).ones(value.shape, dtype=value.dtype)
+    return recorded(namespace(raw(value)).ones(value.shape, dtype=value.dtype), value)
+
+
+def recorded(x: Array, value: Array) -> Array:
+    """A plain array, as a constant of the plan that records the value, if one does.
+
+    What it is multiplied by, arrays from outside too, is then read at each run.
+    """
+    home = raw(value)
+    return home._record(constant, x) if records(home) and not records(raw(x)) else x
+
+
+def constant(x: Array) -> Array:
+    """x."""
+    return x
 
 
 def conj(x: Array) -> Array:

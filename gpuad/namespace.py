@@ -21,8 +21,9 @@ MODULES = {"linalg", "fft", "polynomial", "chebyshev", "legendre", "hermite", "h
 class Namespace:
     """A module's functions, complete: those with a differential take traced arguments, the others say that they do not."""
 
-    def __init__(self, module: ModuleType, numpy_module: ModuleType = np, name: str = "gpuad.numpy"):
-        self._module, self._numpy, self._name = module, numpy_module, name
+    def __init__(self, module: ModuleType, numpy_module: ModuleType = np, name: str = "gpuad.numpy", blanks: bool = True):
+        """``blanks``: whether new arrays can be written to within a trace."""
+        self._module, self._numpy, self._name, self._blanks = module, numpy_module, name, blanks
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._module, name)
@@ -30,15 +31,16 @@ class Namespace:
         if isinstance(attribute, ModuleType):
             if not isinstance(counterpart, ModuleType) or name not in MODULES:
                 return attribute
-            attribute = Namespace(attribute, counterpart, f"{self._name}.{name}")
+            attribute = Namespace(attribute, counterpart, f"{self._name}.{name}", self._blanks)
         elif name in CONSTRUCTORS and self._numpy is np:
             attribute = CONSTRUCTORS[name](self, attribute)
         elif isinstance(counterpart, np.ufunc):
             attribute = TraceableUfunc(attribute, counterpart)
         elif callable(attribute) and not isinstance(attribute, type):
-            if name in BLANKS:
+            if name in BLANKS and self._blanks:
                 attribute = _blank(attribute, getattr(self._module, name.replace("empty", "zeros")))
-            attribute = traceable(attribute, TABLE.get(counterpart), f"{self._name}.{name}")
+            recorded = None if self._module is self._numpy else counterpart
+            attribute = traceable(attribute, TABLE.get(counterpart), f"{self._name}.{name}", recorded)
         setattr(self, name, attribute)
         return attribute
 
@@ -92,7 +94,7 @@ class TraceableUfunc:
 
 
 def _array(xp: Namespace, function: Callable[..., Any]) -> Callable[..., Any]:
-    new = _blank(function) if function.__name__ == "array" else function
+    new = _blank(function) if xp._blanks and function.__name__ == "array" else function
 
     @wraps(function)
     def array(a: Any, dtype: Any = None, **kwargs: Any) -> Any:

@@ -14,7 +14,7 @@ from gpuad.dispatch import TABLE, call_function
 from gpuad.namespace import Namespace
 from gpuad.primitives import assignment, products, shapes
 from gpuad.primitives import elementwise as e
-from gpuad.traced import TracedArray, is_scalar, raw
+from gpuad.traced import TracedArray, is_scalar, underlying
 from linalg import LinearOperator
 from linalg.arrays import is_cupy
 
@@ -22,7 +22,7 @@ from linalg.arrays import is_cupy
 def namespace_of(x: Any, *, api_version: str | None = None) -> Namespace:
     """The namespace of a traced array: over the library that its value belongs to, whatever version is asked for."""
     del api_version
-    return gpuad.cupy.namespace() if is_cupy(raw(x)) else gpuad.numpy.namespace
+    return gpuad.cupy.namespace() if is_cupy(underlying(x)) else gpuad.numpy.namespace
 
 
 def _binary(f: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

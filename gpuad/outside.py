@@ -10,7 +10,7 @@ import optree
 import gpuad.numpy
 from gpuad.errors import ArrayConversionError, PlanError
 from gpuad.planning.plan import plan
-from gpuad.traced import TracedArray, raw, settled, stand_in
+from gpuad.traced import TracedArray, settled, stand_in, underlying
 from linalg.arrays import is_array, is_cupy
 
 
@@ -84,5 +84,5 @@ def parted(args: tuple[Any, ...]) -> tuple[list[Any], Callable[[Sequence[Any]], 
 
 def refuse_device(name: str, arrays: Iterable[Any]) -> None:
     """Raise TypeError where an array lies on a GPU."""
-    if any(is_cupy(raw(x)) for x in arrays):
+    if any(is_cupy(underlying(x)) for x in arrays):
         raise TypeError(f"{name}: expected NumPy arrays, got CuPy's: SciPy's solver runs on the host; pass cupy.asnumpy(x)")

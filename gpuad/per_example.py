@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import optree
 
-from gpuad.leaves import conj, own_all, zeros
+from gpuad.leaves import conj, own_all, recorded, zeros
 from gpuad.program import Row
 from gpuad.system import Blocks, System
 from gpuad.trace import Argnums, Function, Trace, numbers_of, positions_of, require_callable
@@ -197,7 +197,7 @@ def _solve(system: System, n: int, n_params: int) -> list[Sides | None]:
     of_params = [i < n_params for i in range(k)]
     for row in rows[k:]:
         of_params.append(any(j >= 0 and of_params[j] for j in row.parents))
-    ones = namespace(raw(system.outputs[0])).ones(n, dtype=system.outputs[0].dtype)
+    ones = recorded(namespace(raw(system.outputs[0])).ones(n, dtype=system.outputs[0].dtype), system.outputs[0])
     e: list[Any] = [None] * (len(rows) - 1) + [Disjoint(ones, np.arange(n), n)]
     try:
         return back_substitute(_GroupedBlocks(rows, of_params), e, k, k)

@@ -16,7 +16,7 @@ from gpuad.differential import Primitive
 from gpuad.dispatch import implements
 from gpuad.outside import Repeated, closed, parted, refuse_device, vector
 from gpuad.packing import Packing
-from gpuad.traced import TracedArray, raw, stand_in
+from gpuad.traced import TracedArray, raw, stand_in, underlying
 from gpuad.transforms import jacobian
 from linalg import Dense, LinearOperator
 from linalg.arrays import Shape, is_array, is_cupy, namespace, records
@@ -135,7 +135,7 @@ def fixed_quad(func: Callable[..., Any], a: Any, b: Any, args: tuple[Any, ...] =
     if stand_in([a, b]) is None and any(map(np.isinf, (a, b))):
         raise ValueError(f"fixed_quad expected finite limits, got {a} and {b}")
     leaves: list[Any] = optree.tree_leaves((a, b, args))  # type: ignore[arg-type]
-    like = next(filter(is_cupy, map(raw, leaves)), None)
+    like = next((x for x in leaves if is_cupy(underlying(x))), None)
     places, weights = map(namespace(like).asarray, np.polynomial.legendre.leggauss(n))
     return (b - a) / 2.0 * np.sum(weights * func((b - a) * (places + 1) / 2.0 + a, *args), axis=-1), None
 

@@ -9,10 +9,10 @@ import numpy as np
 import optree
 
 from gpuad.differential import Block, linear
-from gpuad.errors import LeakedTraceError
-from gpuad.leaves import Leaf, conj, hand_out, own_all, zeros
+from gpuad.errors import LeakedTraceError, explaining_memory
+from gpuad.leaves import Leaf, conj, hand_out, own_all, recorded, zeros
 from gpuad.program import Row, Rows
-from gpuad.traced import is_scalar, raw
+from gpuad.traced import is_scalar, raw, underlying
 from linalg import BlockMatrix, Identity, UnitTriangular, back_substitute, forward_substitute
 from linalg.arrays import Array, is_array, is_cupy, namespace, sparse_module
 
@@ -135,8 +135,9 @@ class System:
     def _home(self) -> Array | None:
         """An array that lies where the program runs, and with it the derivatives of numbers: on the device, if anything does."""
         arrays = [raw(v) for v in (*self.outputs, *(leaf.value for leaf in self.primals))]
-        return next((v for v in arrays if is_cupy(v)), None)
+        return next((v for v in arrays if is_cupy(underlying(v))), None)
 
+    @explaining_memory("pushforward")
     def pushforward(self, *tangents: Any) -> Any:
         """dx = (I − L) \\ (D dP), by forward substitution: the tangent of the output.
 
@@ -151,6 +152,7 @@ class System:
         outs = [zeros(v, rhs) if t is None else _in_dtype(t, v.dtype) for t, v in zip(outs, self.outputs, strict=True)]
         return optree.tree_unflatten(self.out_tree, own_all(outs, leaves))
 
+    @explaining_memory("pullback")
     def pullback(self, cotangent: Any) -> tuple[Any, ...]:
         """dP = Dᵀ ((I − L)ᵀ \\ e), by back substitution: a tuple with the cotangent of each primal.
 
@@ -228,7 +230,7 @@ def _leaves_like(tree: optree.PyTreeSpec, given: Any, values: list[Array], home:
         leaves = tree.flatten_up_to(given)
     except ValueError as error:
         raise ValueError(f"{where} expected a {what} of structure {tree}, got {optree.tree_structure(given)}") from error
-    return [_as_array(leaf, value, home, where, what) for leaf, value in zip(leaves, values, strict=True)]
+    return [recorded(_as_array(leaf, value, home, where, what), value) for leaf, value in zip(leaves, values, strict=True)]
 
 
 def _as_array(leaf: Any, value: Array, home: Any, where: str, what: str) -> Array:
@@ -239,7 +241,7 @@ def _as_array(leaf: Any, value: Array, home: Any, where: str, what: str) -> Arra
     if not is_array(leaf):
         raise ValueError(f"{where} expected a {what} with the structure of its value: an array of shape {value.shape} here, got "
                          f"a {type(leaf).__name__}; pass an array")
-    if is_cupy(raw(leaf)) != is_cupy(place):
+    if is_cupy(underlying(leaf)) != is_cupy(underlying(place)):
         raise TypeError(f"{where} expected a {what} in the library of its array, got NumPy and CuPy arrays mixed; move it first, "
                         "with cupy.asarray(x) or cupy.asnumpy(x)")
     return leaf

@@ -206,3 +206,9 @@ def raw(x: Any) -> Any:
     while type(x) is TracedArray:
         x = x.value
     return x
+
+
+def underlying(x: Any) -> Any:
+    """The NumPy or CuPy array under all traces, and under a plan that records them."""
+    x = raw(x)
+    return x.value if type(x) in STAND_INS else x

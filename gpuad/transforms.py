@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import optree
 
+from gpuad.errors import explaining_memory, out_of_memory
 from gpuad.holomorphic import complex_solve, require_complex
-from gpuad.leaves import hand_out, ones, zeros
+from gpuad.leaves import hand_out, ones, recorded, zeros
 from gpuad.system import ConsumedBlocks, System
 from gpuad.trace import Argnums, Function, Trace, floating, numbers_of, positions_of, require_callable
 from gpuad.traced import raw
@@ -47,11 +48,17 @@ def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str, hol
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        trace = Trace(f, args, kwargs, positions_of(argnums, len(args), name), name)
-        out, aux = _split_aux(trace.out, name) if has_aux else (trace.out, None)
-        value, index = trace.value(out), trace.index_of(out)
-        _check_scalar(value, name, holomorphic)
-        leaves = _complex_gradient(trace, out, value, name) if holomorphic else _gradient(trace, index, value)
+        try:
+            trace = Trace(f, args, kwargs, positions_of(argnums, len(args), name), name)
+            out, aux = _split_aux(trace.out, name) if has_aux else (trace.out, None)
+            value, index = trace.value(out), trace.index_of(out)
+            _check_scalar(value, name, holomorphic)
+            leaves = _complex_gradient(trace, out, value, name) if holomorphic else _gradient(trace, index, value)
+        except MemoryError as error:
+            trace = out = aux = value = None  # type: ignore[assignment]  # who handles the error has their memory again
+            if (found := out_of_memory(error, name)) is error:
+                raise
+            raise found from error
         gradient = trace.unflatten(leaves, many)
         value = snapshot(value) if index is None else value  # a constant may be the caller's own array
         return ((value, trace.values(aux)) if has_aux else value), gradient
@@ -119,11 +126,13 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: 
     return gradient
 
 
+@explaining_memory("linearize")
 def linearize(f: Function, *primals: Any) -> tuple[Any, System]:
     """f at the primals, and the system (I − L) dx = D dP of its differential there, to be solved any number of times."""
     return Trace(require_callable(f, "linearize"), primals, {}, range(len(primals)), "linearize").system("linearize")
 
 
+@explaining_memory("vjp")
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     """f at the primals, and ``pullback(cotangent)``: a tuple with the cotangent of each primal.
 
@@ -132,6 +141,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     """
     out, system = Trace(require_callable(f, "vjp"), primals, {}, range(len(primals)), "vjp").system("vjp")
 
+    @explaining_memory("pullback")
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         check_shapes(cotangent, out, "pullback", "cotangent")
         return system.pullback(cotangent)
@@ -147,6 +157,7 @@ def check_shapes(given: Any, expected: Any, where: str, what: str) -> None:
                          f"{shapes[0] if len(shapes) == 1 else shapes}; for many right-hand sides at once use linearize")
 
 
+@explaining_memory("jvp")
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """f at the primals, and the tangent of its output: forward substitution.
 
@@ -191,6 +202,7 @@ def jacobian(f: Function, argnums: Argnums = 0, order: str = "auto", holomorphic
     require_callable(f, "jacobian")
 
     @wraps(f)
+    @explaining_memory("jacobian")
     def jacobian_of_f(*args: Any, **kwargs: Any) -> Any:
         trace = Trace(f, args, kwargs, positions_of(argnums, len(args), "jacobian"), "jacobian")
         out, system = trace.system("jacobian")
@@ -242,7 +254,7 @@ def _unit_sides(values: list[Array], n: int) -> list[Array]:
     sides, start = [], 0
     for value in values:
         eye = namespace(zeros(value)).eye(n, value.size, k=-start, dtype=value.dtype)
-        sides.append(eye.reshape((n, *value.shape)))
+        sides.append(recorded(eye.reshape((n, *value.shape)), value))
         start += value.size
     return sides
 
@@ -278,6 +290,7 @@ def elementwise_grad(f: Function, argnums: int = 0, holomorphic: bool = False) -
     require_callable(f, "elementwise_grad")
 
     @wraps(f)
+    @explaining_memory("elementwise_grad")
     def derivative(*args: Any, **kwargs: Any) -> Any:
         trace = Trace(f, args, kwargs, positions_of(argnums, len(args), "elementwise_grad"), "elementwise_grad")
         out, system = trace.system("elementwise_grad")

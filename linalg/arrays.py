@@ -24,18 +24,26 @@ Array = Any
 Shape = tuple[int, ...]
 
 
+ON_HOST = frozenset({np.ndarray, np.float64, np.float32, np.complex128, np.complex64, float, int, complex, type(None)})
+"""Types of what surely lies on the host: other types are worth a closer look."""
+
+
 def cupy() -> ModuleType:
     """CuPy, imported on demand.
 
-    Raises ImportError, naming the extra to install, where CuPy is missing.
+    Raises ImportError where CuPy is missing, naming the extra to install, or where it is there and cannot be imported.
     """
     try:
         import cupy as module
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ImportError(
             "CuPy is not installed: expected it for arrays on a GPU; "
             "install it with `pip install 'gpuad[cuda13]'` (or `gpuad[cuda12]`)"
         ) from error
+    except ImportError as error:
+        said = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip(" =-")), "no reason given")
+        raise ImportError(f"CuPy is installed and cannot be imported ({said}); install it anew, one of its packages only, with "
+                          "`pip install 'gpuad[cuda13]'` (or `gpuad[cuda12]`)") from error
     return module
 
 
@@ -43,11 +51,33 @@ def gpu_unavailable_reason() -> str | None:
     """Why no GPU can be used here, in one line; None where one can."""
     try:
         module = cupy()
-    except ImportError:
-        return "CuPy is not installed (pip install 'gpuad[cuda13]')"
-    if not module.is_available():
-        return "CuPy finds no CUDA device (no GPU, or no driver)"
-    return None
+    except ImportError as error:
+        missing = isinstance(error.__cause__, ModuleNotFoundError)
+        return "CuPy is not installed (pip install 'gpuad[cuda13]')" if missing else str(error)
+    if module.is_available():
+        return None
+    driver, needed = (version // 1000 for version in (module.cuda.runtime.driverGetVersion(),
+                                                      module.cuda.runtime.runtimeGetVersion()))
+    if not driver:
+        return "CuPy finds no NVIDIA driver (nvidia-smi shows one; a container needs --gpus all)"
+    if driver < needed:
+        return (f"the NVIDIA driver is too old: it runs CUDA {driver}, and this CuPy needs CUDA {needed}; update the driver, or "
+                f"pip install cupy-cuda{driver}x")
+    return "CuPy finds no CUDA device (there is a driver; CUDA_VISIBLE_DEVICES may hide the GPU)"
+
+
+def queue() -> tuple[int, int]:
+    """The device and the stream on which CuPy's work is enqueued now: what one has made, another may read too early."""
+    cuda = cupy().cuda
+    return cuda.device.get_device_id(), cuda.get_current_stream().ptr
+
+
+def _require_current_device(x: Array) -> None:
+    """Raise ValueError for a CuPy array of another device than the current one, on which programs run."""
+    here, there = cupy().cuda.device.get_device_id(), x.data.device_id
+    if there != here:
+        raise ValueError(f"expected arrays of one device, the current one ({here}), got an array on device {there}; run the "
+                         f"whole program under `with cupy.cuda.Device({there}):`, or move the array with cupy.asarray(x)")
 
 
 def is_cupy(x: Any) -> bool:
@@ -81,6 +111,11 @@ def namespace(*arrays: Any) -> Any:
             "move one side first, with cupy.asarray(x) or cupy.asnumpy(x)"
         )
     return array_api_compat.array_namespace(*known) if known and is_cupy(known[0]) else np
+
+
+def device_of(x: Any) -> int | None:
+    """The number of the device that holds x; None for the host."""
+    return x.device.id if is_cupy(x) else None
 
 
 def to_host(x: Any) -> Any:
@@ -136,13 +171,14 @@ def solve_matrices(a: Array, b: Array) -> Array:
     """
     extra, n_batch = b.ndim - a.ndim, a.ndim - 1
     if extra <= 0:
-        return _library_solve(a, b)
+        return library_solve(a, b)
     columns = b.transpose((*range(extra, b.ndim - 1), *range(extra), b.ndim - 1))
-    x = _library_solve(a, columns.reshape((*columns.shape[:n_batch], size(columns.shape[n_batch:]))))
+    x = library_solve(a, columns.reshape((*columns.shape[:n_batch], size(columns.shape[n_batch:]))))
     return x.reshape(columns.shape).transpose((*range(n_batch, b.ndim - 1), *range(n_batch), b.ndim - 1))
 
 
-def _library_solve(a: Array, b: Array) -> Array:
+def library_solve(a: Array, b: Array) -> Array:
+    """``solve`` of the arrays' library, for stacks that broadcast. Raises LinAlgError where a matrix is exactly singular."""
     xp = namespace(a, b)
     if not is_cupy(a):
         return xp.linalg.solve(a, b)
@@ -183,7 +219,10 @@ def snapshot(x: Array) -> Array:
             return x
         x = x if type(x) is np.ndarray else x.view(np.ndarray)
         return x.copy("K") if x.flags.writeable or _writeable(x.base) else x
-    if isinstance(x, np.ndarray) or is_cupy(x):
+    if is_cupy(x):
+        _require_current_device(x)
+        return x if _keeping.borrowed else x.copy("K")
+    if isinstance(x, np.ndarray):
         return x if _keeping.borrowed else x.copy("K")
     return x.copy("K") if is_traced(x) else x  # the same variable, whatever x becomes
 
@@ -292,14 +331,37 @@ def assigned(x: Array, v: Any, index: tuple[Any, ...]) -> Array:
     for part in (x, v, *index):
         if records(part):
             return part._record(assigned, x, v, index)
+    if is_cupy(x):
+        return _assigned_there(x, v, index)
     out = x.copy("K") if hasattr(x, "__setitem__") else np.array(x)
-    if is_cupy(out) and not selects_once(index):  # of values for one place CuPy keeps any
-        xp, last = namespace(out), written_last(out.shape, index)
-        flat, places = out.ravel(), xp.arange(out.size).reshape(out.shape)[index]
-        flat[places[last]] = xp.broadcast_to(xp.asarray(v), last.shape)[last]
-        return flat.reshape(out.shape)
     out[index] = v
     return out
+
+
+def _assigned_there(x: Array, v: Any, index: tuple[Any, ...]) -> Array:
+    """``assigned`` on the device, which waits for it only where a mask counts how many values are used."""
+    xp, number = namespace(x), type(v) in (bool, int, float)
+    if number and x.flags.c_contiguous and (mask := _whole_mask(x.shape, index)) is not None:
+        return xp.where(mask, v, x).astype(x.dtype, copy=False)
+    out = x.copy("K")
+    if number or selects_once(index):
+        out[index] = v
+        return out
+    places = _places(x.shape, index)  # of values for one place CuPy keeps any, and NumPy the last
+    if not places.size:
+        return out
+    writer = _writer(x.shape, places)
+    values = xp.broadcast_to(xp.asarray(v), places.shape).ravel()[xp.maximum(writer, 0)]
+    return xp.where(writer < 0, out.ravel(), values).reshape(x.shape).astype(x.dtype, copy=False)
+
+
+def _whole_mask(shape: Shape, index: tuple[Any, ...]) -> Array | None:
+    """An index of full slices and a mask of the axes that follow, as a mask of the whole array; None for other ones."""
+    k, last = len(index) - 1, index[-1] if index else None
+    if getattr(last, "dtype", None) != bool or any(type(p) is not slice or p != slice(None) for p in index[:-1]):
+        return None
+    mask = namespace(last).asarray(last)
+    return mask.reshape((*mask.shape, *(1,) * (len(shape) - k - mask.ndim))) if mask.shape == shape[k:k + mask.ndim] else None
 
 
 def erased(x: Array, index: tuple[Any, ...]) -> Array:
@@ -312,11 +374,21 @@ def written_last(shape: Shape, index: tuple[Any, ...]) -> Array:
     for part in index:
         if records(part):
             return part._record(written_last, shape, index)
-    host = tuple(map(to_host, index))
-    places = np.arange(size(shape)).reshape(shape)[host]
-    last = np.zeros(size(shape), int)
-    last[places.ravel()] = np.arange(places.size)  # NumPy keeps the last
-    return namespace(*filter(is_array, index)).asarray(last[places] == np.arange(places.size).reshape(places.shape))
+    places = _places(shape, index)
+    return _writer(shape, places)[places] == namespace(places).arange(places.size).reshape(places.shape)
+
+
+def _places(shape: Shape, index: tuple[Any, ...]) -> Array:
+    """Where in a raveled array of this shape the entries lie that an index selects."""
+    return namespace(*filter(is_array, index)).arange(size(shape)).reshape(shape)[index]
+
+
+def _writer(shape: Shape, places: Array) -> Array:
+    """Which of the entries that are written to some places comes last at each, of all in a raveled array; −1 where none does."""
+    xp = namespace(places)
+    last = xp.full(size(shape), -1)
+    xp.maximum.at(last, places.ravel(), xp.arange(places.size))
+    return last
 
 
 def records(x: Any) -> bool:

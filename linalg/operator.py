@@ -42,6 +42,10 @@ class LinearOperator:
         """total + Aᵀ x, written over total where that can be: the caller owns it."""
         return add_into(total, self._apply_transpose(x))
 
+    def _plus_transpose(self, total: Array, x: Array) -> Array:
+        """total + Aᵀ x, a new array."""
+        return total + self._apply_transpose(x)
+
     @property
     def T(self) -> LinearOperator:
         """The transpose, an operator: ``A.T.T is A``."""

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from linalg.arrays import Array, entry_dtype, is_cupy, namespace, records, size, sparse_module, sparse_solvers, to_host
+from linalg.arrays import Array, entry_dtype, is_cupy, namespace, queue, records, size, sparse_module, sparse_solvers, to_host
 from linalg.singular import require_square, singular
 
 
@@ -22,7 +22,7 @@ class SparsePattern:
         self.places = _frozen(to_host(places[0])), _frozen(to_host(places[1]))
         self.base, self.flipped = self, False  # of which matrix it is the pattern: of the first one, or of its transpose
         self.solvers: dict[Any, Any] = {}  # which keep factors
-        self._on_device: dict[str, tuple[Array, Array]] = {}
+        self._on_device: dict[tuple[str, int, int], tuple[Array, Array]] = {}
 
     @property
     def nnz(self) -> int:
@@ -73,10 +73,11 @@ class SparsePattern:
     def _moved(self, like: Array, name: str, *arrays: np.ndarray) -> tuple[Array, Array]:
         if not is_cupy(like):
             return arrays[0], arrays[1]
-        if name not in self._on_device:
+        key = name, *queue()
+        if key not in self._on_device:
             xp = namespace(like)
-            self._on_device[name] = xp.asarray(arrays[0]), xp.asarray(arrays[1])
-        return self._on_device[name]
+            self._on_device[key] = xp.asarray(arrays[0]), xp.asarray(arrays[1])
+        return self._on_device[key]
 
     # ---- of the entries d, for arrays of any leading axes
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, add_into
+from linalg.arrays import ON_HOST, Array, Shape, add_into
 from linalg.block import BlockMatrix, Row, check_blocks, minus
 from linalg.elements.identity import Identity
 
@@ -60,7 +60,8 @@ def back_substitute(rows: Sequence[Row], e: Sequence[Array | None], keep: int | 
             elif owned[j]:
                 y[j] = element._add_transpose(total, known)
             else:
-                y[j] = total + element._apply_transpose(known)
+                on_host = type(known) in ON_HOST
+                y[j] = total + element._apply_transpose(known) if on_host else element._plus_transpose(total, known)
                 owned[j] = 1
     return y[:keep]
 

@@ -12,12 +12,15 @@ from benchmarks.programs import jacobian, logistic
 from benchmarks.programs.black_scholes import black_scholes
 from benchmarks.programs.convolution import CONVOLUTION
 from benchmarks.programs.digits import DIGITS
+from benchmarks.programs.growth import growth
 from benchmarks.programs.networks import NETWORKS, SMALL
 from benchmarks.programs.program import GRADIENT, STEP, VALUE, flat, mapped
+from benchmarks.programs.wide import TOLERANCES, wide
 from benchmarks.requirements import Missing
 
 ONCE = Effort(seconds=0, fewest=2, most=2, block=1e-4)
-PROGRAMS = [*NETWORKS[:2], NETWORKS[4], logistic.LOGISTIC, DIGITS, CONVOLUTION, black_scholes(1), black_scholes(100)]
+PROGRAMS = [*NETWORKS[:2], NETWORKS[4], logistic.LOGISTIC, DIGITS, CONVOLUTION, black_scholes(1), black_scholes(100), growth(50),
+            *(wide(24, precision) for precision in TOLERANCES)]
 TASKS = [(program, task) for program in PROGRAMS for task in program.tasks]
 OURS = {peers.EAGER: peers.gpuad_eager, peers.PLAN: peers.gpuad_plan, peers.HIPS: peers.hips_autograd}
 
@@ -55,14 +58,17 @@ def test_gradients_by_hand_are_those_of_differences(program):
 @pytest.mark.parametrize(("program", "task"), TASKS, ids=named(TASKS))
 def test_who_computes_in_numpy_agrees(program, task):
     place, wanted = PLACES["cpu"](), peers.reference(program, task)
-    present, _missing = peers.contestants(OURS, program, task, place)
+    present, missing = peers.contestants(OURS, program, task, place)
     present += [peers.by_hand(name, program, task, place) for name in program.by_hand if task != VALUE]
+    assert set(missing) <= {peers.HIPS}
     for contestant in present:
         agree(contestant, wanted)
 
 
 def test_jacobians_agree():
-    present, _missing = peers.contestants({"eager": jacobian.gpuad_eager, "plan": jacobian.gpuad_plan})
+    builders = {"eager": jacobian.gpuad_eager, "plan": jacobian.gpuad_plan, "by hand": jacobian.handwritten}
+    present, missing = peers.contestants(builders, PLACES["cpu"]())
+    assert not missing
     for contestant in present:
         agree(contestant, jacobian.reference())
 
@@ -190,3 +196,14 @@ def test_who_is_missing_is_named_with_the_reason():
         raise Missing("on holiday")
 
     assert peers.contestants({"nobody": nobody}) == ([], {"nobody": "on holiday"})
+
+
+def test_who_fails_or_disagrees_is_not_timed_and_named():
+    broken = Contestant("broken", lambda: 1 / 0, lambda x: [x])
+    wrong, right = (Contestant(name, lambda x=x: np.full(2, x), lambda x: [x]) for name, x in (("wrong", 2.0), ("right", 1.0)))
+    present, missing = peers.screened([broken, wrong, right], {"absent": "on holiday"}, expected([np.ones(2)]))
+    assert [c.name for c in present] == ["right"]
+    assert missing["absent"] == "on holiday" and missing["broken"] == "failed: ZeroDivisionError: division by zero"
+    assert missing["wrong"].startswith("failed: Disagreement: wrong: differs by 1")
+    found = workloads.failures([workloads.Record("w", GRADIENT, "gpu", 1, "call", {}, missing)])
+    assert [line.split(", ")[3].partition(":")[0] for line in found] == ["broken", "wrong"]

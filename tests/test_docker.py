@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -86,3 +87,12 @@ def test_the_container_runs_as_an_ordinary_user() -> None:
     users = re.findall(r"^USER (\S+)$", DOCKERFILE.read_text(), flags=re.MULTILINE)
     assert users
     assert users[-1].split(":")[0] not in {"root", "0"}
+
+
+def test_what_is_installed_runs_plans_on_a_gpu() -> None:
+    """The extras that the Dockerfile names: CuPy with CUDA's libraries, what captures products in graphs, what draws."""
+    [names] = re.findall(r"pip install '/src\[(.*)\]'", DOCKERFILE.read_text())
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = [requirement for name in names.split(",") for requirement in extras[name]]
+    for package in ("cupy-cuda13x[ctk]", "nvmath-python", "rich", "scikit-learn"):
+        assert any(requirement.startswith(package) for requirement in wanted), package

@@ -1,6 +1,7 @@
 """What programs meet on CuPy and not on NumPy. These tests hold on CuPy, where there is a GPU, and on its stand-in."""
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +40,21 @@ def test_the_table_is_what_cupy_offers(pytestconfig: pytest.Config) -> None:
     if TABLE["version"] not in installed_versions():
         pytest.skip(f"CuPy {TABLE['version']} is not installed")
     assert table() == TABLE, "run `python -m tests.standin.generate`"
+
+
+def test_the_stand_in_invents_no_names(gpu: ModuleType) -> None:
+    """Classes and modules of cupy.cuda: every public name is CuPy's, and methods have the parameters that CuPy's have."""
+    if not hasattr(gpu, "launches"):
+        pytest.skip("this is CuPy itself")
+    for name, members in TABLE["cuda"].items():
+        cls = getattr(gpu, name, None) or getattr(gpu.cuda, name)
+        for member, value in vars(cls).items():
+            if not member.startswith("_"):
+                assert member in members, f"CuPy's {name} has no {member}"
+            if not member.startswith("_") and inspect.isfunction(value):
+                assert list(inspect.signature(value).parameters)[1:] == members[member], f"{name}.{member}"
+    for module, names in TABLE["held"].items():
+        assert {n for n in vars(sys.modules[module]) if not n.startswith("_")} <= set(names), module
 
 
 def installed_versions() -> list[str]:

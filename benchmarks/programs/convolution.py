@@ -55,7 +55,7 @@ def loss_over(np):
     return loss
 
 
-def value_and_grad(params, X, Y):
+def value_and_grad(xp, params, X, Y):
     """By hand: the adjoint of taking patches adds the nine slices back to where they came from."""
     (K1, b1), (K2, b2), (W, b) = params
     rows1 = patches(np, X)
@@ -70,14 +70,14 @@ def value_and_grad(params, X, Y):
     value = (np.log(total).sum() - np.vdot(z, Y)) / len(X)
     e = (e / total - Y) / len(X)
     e2 = (e @ W.T).reshape(h2.shape) * (1 - h2 * h2)
-    below = added(e2 @ K2.T, (len(X), SIDE - 2, SIDE - 2, FIRST))
+    below = added(xp, e2 @ K2.T, (len(X), SIDE - 2, SIDE - 2, FIRST))
     e1 = below.reshape(h1.shape) * (1 - h1 * h1)
     return value, [(rows1.T @ e1, e1.sum(0)), (rows2.T @ e2, e2.sum(0)), (features.T @ e, e.sum(0))]
 
 
-def added(rows, shape):
+def added(xp, rows, shape):
     n, h, w, channels = shape
-    rows, total = rows.reshape(n, h - 2, w - 2, 9, channels), np.zeros(shape, rows.dtype)
+    rows, total = rows.reshape(n, h - 2, w - 2, 9, channels), xp.zeros(shape, rows.dtype)
     for k, (i, j) in enumerate(SHIFTS):
         total[:, i:i + h - 2, j:j + w - 2] += rows[..., k, :]
     return total
@@ -131,4 +131,4 @@ CONVOLUTION = Program(
     "digits convolution",
     f"digits convolution: 3 × 3 × {FIRST}, tanh, 3 × 3 × {SECOND}, tanh, dense, softmax and cross entropy, batch {BATCH}",
     data, loss_over, Torch(in_torch, there, back), in_jax,
-    {"by hand": lambda _np, *data: partial(value_and_grad, *data)}, rate=0.01)
+    {"by hand": lambda xp, *data: partial(value_and_grad, xp, *data)}, rate=0.01)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from benchmarks import peers
-from benchmarks.harness import Contestant, expected
+from benchmarks import peers, pytorch
+from benchmarks.harness import expected
 from benchmarks.programs.networks import initial, outputs_over, rounded
+from benchmarks.programs.program import mapped
 from benchmarks.requirements import installed, plan
 
 NAME, ABOUT = "Jacobian 64-64-64", "Jacobian 64-64-64: of a tanh network's 64 outputs by its 64 inputs, at one point"
@@ -28,43 +29,60 @@ def by_hand(x, params):
     return (W1 * (1 - h * h) @ W2).T
 
 
-def contestant(name, function, arguments=None, convert=np.asarray):
-    arguments = data() if arguments is None else arguments
-    return Contestant(name, lambda: function(*arguments), lambda result: [convert(result)])
+def contestant(name, function, place):
+    arguments = place.put(data())
+    return place.contestant(name, lambda: function(*arguments))
 
 
-def gpuad_eager():
-    return contestant(peers.EAGER, installed("gpuad").jacobian(function_over(np)))
+def gpuad_eager(place):
+    return contestant(peers.EAGER, installed("gpuad").jacobian(function_over(np)), place)
 
 
-def gpuad_plan():
-    return contestant(peers.PLAN, plan()(installed("gpuad").jacobian(function_over(np))))
+def gpuad_plan(place):
+    return contestant(peers.PLAN, plan()(installed("gpuad").jacobian(function_over(np))), place)
 
 
-def hips_autograd():
+def handwritten(place):
+    return contestant(peers.HAND, by_hand, place)
+
+
+def hips_autograd(place):
+    place.only_numpy("HIPS/autograd's gradients")
     jacobian = installed("autograd").jacobian
-    return contestant(peers.HIPS, jacobian(function_over(installed("autograd.numpy"))))
+    return contestant(peers.HIPS, jacobian(function_over(installed("autograd.numpy"))), place)
 
 
-def jax_jit():
-    jax = installed("jax")
-    compiled = jax.jit(jax.jacrev(function_over(jax.numpy)))
-    return contestant(peers.JAX, lambda *arguments: jax.block_until_ready(compiled(*arguments)), jax.device_put(data()))
+def jax_jit(place):
+    jax, device = peers.jax_on(place)
+    compiled, arguments = jax.jit(jax.jacrev(function_over(jax.numpy))), jax.device_put(data(), device)
+    return peers.in_jax(jax, lambda: compiled(*arguments), place)
 
 
-def pytorch_eager():
-    return in_torch(peers.TORCH, peers.pytorch(), lambda function: function)
+# ---- PyTorch: jacrev pulls all 64 cotangents back at once
+
+def pytorch_eager(place):
+    return in_torch(peers.TORCH, place, lambda _torch, function, _arguments: function)
 
 
-def torch_compile():
-    torch = peers.pytorch()
-    return in_torch(peers.COMPILED, torch, lambda function: peers.compiled(torch, function, torch_data(torch)))
+def cuda_graph(place):
+    return in_torch(peers.GRAPH, place, captured)
 
 
-def in_torch(name, torch, compiled):
-    """jacrev pulls all 64 cotangents back at once."""
-    function = lambda x, params: torch.func.jacrev(outputs_in(torch))(x, params)
-    return contestant(name, compiled(function), torch_data(torch), lambda result: result.numpy())
+def torch_compile(place):
+    compiled = lambda torch, function, arguments: pytorch.compiled(torch, function, arguments, place.torch == "cuda")
+    return in_torch(peers.COMPILED, place, compiled)
+
+
+def captured(torch, function, arguments):
+    graph, result = pytorch.capture(torch, lambda: function(*arguments))
+    return lambda *_same: (graph.replay(), result)[1]
+
+
+def in_torch(name, place, prepared):
+    torch = pytorch.on(place)
+    arguments = mapped(lambda x: torch.tensor(x, device=place.torch), data())
+    function = prepared(torch, torch.func.jacrev(outputs_in(torch)), arguments)
+    return pytorch.contestant(name, lambda: function(*arguments), lambda found: found, place)
 
 
 def outputs_in(torch):
@@ -75,15 +93,13 @@ def outputs_in(torch):
     return outputs
 
 
-def torch_data(torch):
-    return peers.mapped(torch.tensor, data())
+BUILDERS = {peers.EAGER: gpuad_eager, peers.PLAN: gpuad_plan, peers.TORCH: pytorch_eager, peers.GRAPH: cuda_graph,
+            peers.COMPILED: torch_compile, peers.JAX: jax_jit, peers.HIPS: hips_autograd, peers.HAND: handwritten}
 
 
-def everyone():
-    builders = {peers.EAGER: gpuad_eager, peers.PLAN: gpuad_plan, peers.TORCH: pytorch_eager,
-                peers.COMPILED: torch_compile, peers.JAX: jax_jit, peers.HIPS: hips_autograd}
-    present, missing = peers.contestants(builders)
-    return [*present, contestant("by hand", by_hand)], missing
+def everyone(place, without=()):
+    elsewhere = {*without, *peers.elsewhere(place)}
+    return peers.contestants({name: build for name, build in BUILDERS.items() if name not in elsewhere}, place)
 
 
 def reference():

@@ -34,6 +34,15 @@ class Program:
     by_hand: dict[str, Callable]  # name -> (namespace, params, *constants) -> () -> value, gradients; the last is the reference
     rate: float | None = None  # of the training step; None: nothing to train
     tasks: tuple[str, ...] = (VALUE, GRADIENT, STEP)
+    dtype: str = "float32"
+    tolerance: float = 1e-4  # of results, relative to the largest entry of the reference
+    products: tuple[tuple[int, int, int], ...] = ()  # (m, n, k) of the matrix products that bound its gradient's time
+    moves: bool = False  # whether its gradient's time is bound by reading the data and writing the gradients, each once
+
+    @property
+    def epsilon(self) -> float:
+        """The distance from 1 to the next number of its dtype."""
+        return 2.0 ** -{"float32": 23, "float16": 10}[self.dtype]
 
     def task(self, value_and_grad, loss: Loss, name: str):
         """The function of (params, *constants) that does a task; every library has a value_and_grad."""

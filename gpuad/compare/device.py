@@ -1,4 +1,4 @@
-"""Where and how to train: on the host as it is, on the host in a plan, or on the GPU through CuPy."""
+"""Where and how to train: on the host or, through CuPy, on the GPU, as the function is or in a plan."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -34,24 +34,25 @@ CPU = Device("CPU", np.array)
 PLAN = Device("CPU plan", np.array, planned=True)
 
 
-def gpu() -> Device:
-    """The GPU; raises OptionError where there is none."""
+def gpu() -> list[Device]:
+    """The GPU, as it is and in a plan; raises OptionError where there is none."""
     require_gpu()
-    return Device("GPU", arrays.cupy().array)
+    put = arrays.cupy().array
+    return [Device("GPU", put), Device("GPU plan", put, planned=True)]
 
 
 def chosen(device: str) -> list[Device]:
-    """Devices to compare: ``cpu``, eager and in a plan, ``gpu``, or with ``auto`` the CPU and, where there is one, the GPU."""
+    """Devices to compare, eager and in a plan: ``cpu``, ``gpu``, or with ``auto`` the CPU and, where there is one, the GPU."""
     if device == "gpu":
-        return [gpu()]
+        return gpu()
     if device == "cpu" or arrays.gpu_unavailable_reason() is not None:
         return [CPU, PLAN]
-    return [CPU, PLAN, gpu()]
+    return [CPU, PLAN, *gpu()]
 
 
 def trained(options: Options, devices: list[Device]) -> list[Device]:
-    """Those to train on: on the CPU in a plan, or with ``eager`` without one."""
-    return [device for device in devices if device is not (PLAN if options.eager else CPU)]
+    """Those to train on: in plans, or with ``eager`` without."""
+    return [device for device in devices if device.planned is not options.eager]
 
 
 def host(tree: Any, dtype: str | None = None) -> Any:

@@ -20,7 +20,7 @@ from gpuad.compare.train import Training
 
 INK, QUIET, RULE, PAPER = "#1d2733", "#66717d", "#d9dde2", "#ffffff"
 UNIT, BELOW, INPUT = "#8b95a1", "#1f6fb4", "#d1622b"
-TRAINING = {"CPU": "#1f6fb4", "CPU plan": "#1f6fb4", "GPU": "#3a9a5b"}
+TRAINING = {"CPU": "#1f6fb4", "CPU plan": "#1f6fb4", "GPU": "#3a9a5b", "GPU plan": "#3a9a5b"}
 DOTS_PER_INCH = 200
 
 

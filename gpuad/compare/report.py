@@ -75,7 +75,7 @@ def _title(report):
 
 
 def _caption(report):
-    notes = [_about_differences(report), _about_times(report), *report.machine["warnings"]]
+    notes = [_about_differences(report), _about_times(report), *_about_gpu(report), *report.machine["warnings"]]
     return escape("\n".join(notes + [f"No GPU: {report.no_gpu}."] * bool(report.no_gpu)))
 
 
@@ -92,6 +92,11 @@ def _about_times(report):
     rounds = min(timing.rounds for timing in report.timings)
     return (f"Time: median of {rounds} rounds, all in turns; {options.dtype}, batch {options.batch}; "
             f"{machine['blas']}, {_count(machine['threads'], 'thread')}.")
+
+
+def _about_gpu(report):
+    if any(device.name.startswith("GPU") for device in report.devices):
+        yield "; ".join(f"{name}: {value}" for name, value in report.machine["gpu_details"].items()) + "."
 
 
 def _count(number, noun):

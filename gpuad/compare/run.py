@@ -35,7 +35,8 @@ def machine() -> dict:
     """Versions and hardware that the numbers depend on."""
     blas = info.blas()
     return {"versions": info.versions(), "processor": info.processor(), "blas": str(blas),
-            "threads": blas.threads, "warnings": info.pin_warnings(blas), "gpu": info.gpu_name()}
+            "threads": blas.threads, "warnings": info.pin_warnings(blas), "gpu": info.gpu_name(),
+            "gpu_details": dict(info.gpu_rows())}
 
 
 def _make_folder(options: Options) -> None:

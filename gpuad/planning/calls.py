@@ -9,13 +9,13 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from gpuad.aliasing import Kind, is_view_of, view
-from gpuad.dispatch import DEFINED, METHODS, TABLE, any_traced, blank, named_out
+from gpuad.dispatch import DEFINED, LIKE, METHODS, TABLE, any_traced, blank, made_like, named_out
 from gpuad.errors import PlanError
 from gpuad.planning import functions
 from gpuad.planning.staged import STEERING, Recorder, StagedArray, staged_in, values_of
 from gpuad.primitives.assignment import write_out
 from gpuad.primitives.views import PERMUTED, REPEATED, RESHAPED, read_only
-from linalg.arrays import Shape
+from linalg.arrays import Shape, is_cupy
 from linalg.scipy import Steady
 
 
@@ -52,6 +52,7 @@ def _into(outs: tuple[Any, ...], ufunc: Any, method: str, args: tuple[Any, ...],
 def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if any_traced(args, kwargs):
         return NotImplemented
+    function = _of_numpy(function)
     name = f"{function.__module__}.{function.__name__}"
     args, kwargs = named_out(function, args, kwargs)
     if kwargs.get("out") is not None:
@@ -65,6 +66,10 @@ def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[A
         raise PlanError(f"{name} with bins by a rule: their number depends on values. Give the number of bins. {STEERING}")
     if function in KNOWN:
         return function(*values_of(args), **values_of(kwargs))
+    if function in LIKE:
+        return blank(made_like(self, function, values_of(args), values_of(kwargs)))
+    if function in (np.arange, np.tri):
+        return made_like(self, function, args, kwargs)
     if function in BLANK:
         return blank(DEFINED.get(function, function)(*values_of(args), **values_of(kwargs)))
     if function in IN_PLACE:
@@ -75,6 +80,23 @@ def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[A
     if implementation is not None and (function in FOR_ALL_DTYPES or _floating(args)):
         return implementation(*args, **kwargs)
     return _linked(function, args, kwargs, self.recorder.call(function, *args, **kwargs))  # NumPy's own
+
+
+def _of_numpy(function: Any) -> Any:
+    """The function of NumPy's that a function of CuPy's has its name from."""
+    package, _, module = getattr(function, "__module__", "").partition(".")
+    if package != "cupy":
+        return function
+    found: Any = np
+    for part in (*filter(lambda name: name in ("linalg", "fft"), module.split(".")), function.__name__):
+        found = getattr(found, part, None)
+    return function if found is None else found
+
+
+def _cupy_kernel(self: StagedArray, kernel: Any, *args: Any, **kwargs: Any) -> Any:
+    """A call of a ufunc of CuPy's: as NumPy's of that name; of another kernel as it is."""
+    ufunc = getattr(np, kernel.name.removeprefix("cupy_"), None) if kernel.name.startswith("cupy_") else None
+    return self.recorder.call(kernel, *args, **kwargs) if ufunc is None else _array_ufunc(self, ufunc, "__call__", *args, **kwargs)
 
 
 def _linked(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
@@ -167,7 +189,7 @@ def _where(condition: Any, *branches: Any) -> Any:
     if len(branches) != 2:
         raise PlanError(f"numpy.where with a condition alone: the shape of its result depends on values. {STEERING}")
     recorder = _recorder(condition, branches)
-    if not isinstance(condition, StagedArray):
+    if not isinstance(condition, StagedArray) and not is_cupy(condition):
         condition = np.asarray(condition)
     return recorder.call(functions.select, condition if condition.dtype == bool else condition != 0, *branches)
 
@@ -268,8 +290,8 @@ def refuse_settings(function: Any, name: str, args: tuple[Any, ...], kwargs: dic
             found._refuse(f"argument {parameter} of {name}, which decides what the function does, as the value")
 
 
-BLANK = {np.zeros_like, np.ones_like, np.empty_like, np.zeros, np.ones, np.empty, np.full, np.eye, np.identity}
-"""Functions that make an array to be written to (the latter where they are asked for an array ``like`` a staged one)."""
+BLANK = {np.zeros_like, np.ones_like, np.empty_like}
+"""Functions that make an array to be written to."""
 
 VALUE_SHAPED = {getattr(np, name) for name in """argwhere nonzero flatnonzero unique unique_all unique_counts unique_inverse
     unique_values union1d intersect1d setdiff1d setxor1d extract compress trim_zeros bincount""".split() if hasattr(np, name)}
@@ -287,5 +309,6 @@ KNOWN = {getattr(np, name) for name in """shape ndim size result_type can_cast c
 
 StagedArray.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
 StagedArray.__array_function__ = _array_function  # type: ignore[attr-defined]
+StagedArray.__cupy_override_elementwise_kernel__ = _cupy_kernel  # type: ignore[attr-defined]
 
 __all__ = ["refuse_out", "refuse_settings"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.program import Program, Row, Var
-from gpuad.planning.storage import is_elementwise
+from gpuad.planning.storage import Storage, is_elementwise
 from gpuad.planning.supernodes import Step, Supernode
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def _shape(program: Program, x: Any) -> tuple[int, ...]:
     return program.spec(x.index).shape if type(x) is Var else np.shape(x)
 
 
-def rows_of(step: Step) -> tuple[int, ...]:
+def rows_of(step: Any) -> tuple[int, ...]:
     """The variables that a step computes."""
-    return step.rows if isinstance(step, Supernode) else (step,)
+    return (step,) if isinstance(step, int) else step.rows
 
 
 def kind_of(schedule: Schedule, step: Step) -> str:
@@ -63,7 +63,15 @@ def kind_of(schedule: Schedule, step: Step) -> str:
     return "elementwise" if _acts_on_entries(row) else "reduction" if row.function is functions.reduce else "other"
 
 
-def moved(schedule: Schedule, step: Step) -> int:
+class Placed(Protocol):
+    """A program and its storage: a schedule of the host has them, and one of the device for its part."""
+
+    program: Program
+    storage: Storage
+    hidden: frozenset[int]
+
+
+def moved(schedule: Placed, step: Any) -> int:
     """Bytes of arrays that a step reads from memory and writes to it, each once. What stays in tiles is not moved."""
     program, s = schedule.program, schedule.storage
     inside = rows_of(step)

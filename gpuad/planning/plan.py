@@ -20,7 +20,7 @@ from gpuad.planning.report import Report
 from gpuad.planning.structure import Unpack, guard, orders, unpacker
 from gpuad.planning.trace import Generators, trace
 from gpuad.traced import STAND_INS
-from linalg.arrays import is_borrowing, is_cupy
+from linalg.arrays import device_of, is_borrowing, is_cupy
 
 Argnums = int | Sequence[int]
 
@@ -28,7 +28,8 @@ CACHE_SIZE = 32
 """Analyses that a plan keeps; the one that was used longest ago goes first."""
 
 
-def plan(f: Callable[..., Any] | None = None, *, static_argnums: Argnums = (), donate: Argnums = ()) -> Any:
+def plan(f: Callable[..., Any] | None = None, *, static_argnums: Argnums = (), donate: Argnums = (),
+         deterministic: bool = False) -> Any:
     """f, traced and analysed once for the shapes and dtypes of its arguments, and afterwards run without tracing.
 
     f is a function of pytrees of arrays, numbers and random generators, and may contain derivatives, a whole training step.
@@ -37,6 +38,7 @@ def plan(f: Callable[..., Any] | None = None, *, static_argnums: Argnums = (), d
     - ``static_argnums``: positional arguments that are settings (hashable: axes, sizes, flags, functions). Each value has a
       program of its own.
     - ``donate``: positional arguments whose arrays may be written over: results of their shape and dtype lie in their memory.
+    - ``deterministic``: on the device, the same bits at every run. (On the host they always are, with one number of threads.)
 
     What the function does besides giving a result (printing, appending to lists) happens when it is traced, twice, and not
     when it is run. Whatever changes from call to call is passed as an argument: what the function computes without its arguments
@@ -53,10 +55,10 @@ def plan(f: Callable[..., Any] | None = None, *, static_argnums: Argnums = (), d
     array([1., 1., 1.])
     """
     if f is None:
-        return partial(plan, static_argnums=static_argnums, donate=donate)
+        return partial(plan, static_argnums=static_argnums, donate=donate, deterministic=deterministic)
     if not callable(f):
         raise TypeError(f"plan expected a function, got {type(f).__name__}: write plan(f)(x), not plan(f(x))")
-    return Plan(f, _numbers(static_argnums, "static_argnums"), _numbers(donate, "donate"))
+    return Plan(f, _numbers(static_argnums, "static_argnums"), _numbers(donate, "donate"), bool(deterministic))
 
 
 def _numbers(argnums: Argnums, name: str) -> tuple[int, ...]:
@@ -69,15 +71,14 @@ def _numbers(argnums: Argnums, name: str) -> tuple[int, ...]:
 class Plan:
     """A planned function. ``program`` is the last analysed Program, ``source`` its host schedule as Python text."""
 
-    def __init__(self, f: Callable[..., Any], static: tuple[int, ...], donate: tuple[int, ...]):
+    def __init__(self, f: Callable[..., Any], static: tuple[int, ...], donate: tuple[int, ...], deterministic: bool = False):
         if shared := set(static) & set(donate):
             raise ValueError(f"plan: arguments {sorted(shared)} are both static and donated; static ones are no arrays")
-        self._f, self._static, self._donate = f, static, donate
+        self._f, self._static, self._donate, self._deterministic = f, static, donate, deterministic
         self._entries: OrderedDict[Any, Entry] = OrderedDict()
         self._last: Entry | None = None
         self._lock = threading.RLock()
         self._analyses = 0
-        self._warned: set[str] = set()
         update_wrapper(self, f, updated=())  # f may be made of another plan, whose attributes are not ours
         self.name = getattr(f, "__name__", type(f).__name__)
 
@@ -99,11 +100,8 @@ class Plan:
         leaves, tree = optree.tree_flatten(given)
         if any(type(x) in STAND_INS for x in leaves):
             return self._f(*args, **kwargs)  # a part of a program that is being traced
-        if any(map(is_cupy, leaves)):
-            self._warn("cupy", f"plan({self.name}): arguments are CuPy arrays, for which there is no schedule yet: the function "
-                       "is called as it is")
-            return self._f(*args, **kwargs)
         leaves = [self._leaf(x, i, given) for i, x in enumerate(leaves)]
+        self._require_one_place(leaves, given)
         key = (static, tree, orders(given), tuple(_key(x) for x in leaves))
         try:
             entry = self._entries.get(key)
@@ -122,13 +120,24 @@ class Plan:
             return x
         if isinstance(x, np.memmap):
             x = x.view(np.ndarray)
-        if (type(x) is np.ndarray or isinstance(x, np.generic)) and x.dtype.kind in "fciub":
+        if (type(x) is np.ndarray or isinstance(x, np.generic) or is_cupy(x)) and x.dtype.kind in "fciub":
             return x
         kind = type(x)
         what = f"{kind.__module__}.{kind.__name__}" + (f" of dtype {x.dtype}" if hasattr(x, "dtype") else f" {x!r}"[:60])
         raise TypeError(f"plan({self.name}): argument {self._place(given, i)}: expected an array, a number or a random "
                         f"generator, got {what}. Name settings, such as a method's self, in static_argnums, which are passed by "
                         "position; convert other arrays with numpy.asarray(x)")
+
+    def _require_one_place(self, leaves: list[Any], given: Any) -> None:
+        """Raise TypeError unless all arrays among the arguments lie on the host, or on one device."""
+        arrays = [(i, x) for i, x in enumerate(leaves) if isinstance(x, np.ndarray) or is_cupy(x)]
+        places = {i: device_of(x) for i, x in arrays}
+        if len(set(places.values())) <= 1:
+            return
+        said = ", ".join(f"{self._place(given, i)} on {'the host' if place is None else f'device {place}'}"
+                         for i, place in places.items())
+        raise TypeError(f"plan({self.name}): expected arrays of one library and one device, got arguments {said}; move some of "
+                        "them first, with cupy.asarray(x) or cupy.asnumpy(x)")
 
     def _place(self, given: Any, i: int) -> str:
         """Where a leaf stands in the call, as ``0['w']`` or ``scale``."""
@@ -164,8 +173,11 @@ class Plan:
 
             traced, out_tree = trace(self._f, leaves, rebuild, self.name)
             quick = not kwargs and all(value.is_constant for _, value in static)
-            unpack = unpacker(args if quick else (), traced, [i for i, _ in static] if quick else ())
-            entry = Entry(self.name, traced, unpack, out_tree, self._donated(len(args), tree, leaves))
+            like = next(filter(is_cupy, leaves), None)
+            unpack = unpacker(args if quick else (), traced, [i for i, _ in static] if quick else (), like)
+            donated = self._donated(len(args), tree, leaves)
+            entry = Entry(self.name, traced, (guard(traced, like), unpack), out_tree, donated,
+                          *_schedule(traced, donated, like is not None, self._deterministic))
             self._entries[key] = entry
             while len(self._entries) > CACHE_SIZE:
                 self._entries.popitem(last=False)
@@ -188,12 +200,7 @@ class Plan:
         for child in tree.child(0).children():
             starts.append(range(at, at + child.num_leaves))
             at += child.num_leaves
-        return [i for k in sorted(wanted) for i in starts[k] if isinstance(leaves[i], np.ndarray)]
-
-    def _warn(self, about: str, message: str) -> None:
-        if about not in self._warned:
-            self._warned.add(about)
-            warnings.warn(message, RuntimeWarning, stacklevel=4)
+        return [i for k in sorted(wanted) for i in starts[k] if isinstance(leaves[i], np.ndarray) or is_cupy(leaves[i])]
 
     # ---- what one can look at
 
@@ -212,10 +219,10 @@ class Plan:
         """The host schedule of the last call: the NumPy program that runs, as Python text."""
         return self._entry().schedule.source
 
-    def report(self) -> Report:
-        """What analysis made of the program: rows, supernodes, buffers, bytes, operations."""
+    def report(self) -> Any:
+        """What analysis made of the program: rows, supernodes or launches, buffers, bytes, operations."""
         entry = self._entry()
-        return Report.of(self.name, entry.traced, entry.schedule)
+        return entry.report(self.name)
 
     def draw(self, ax: Any = None) -> Any:
         """Draw the schedule of the last call: its steps in time and the buffers that they use; gives the matplotlib figure."""
@@ -224,7 +231,7 @@ class Plan:
         return draw(self._entry().schedule, ax)
 
     def __reduce__(self) -> Any:
-        return Plan, (self._f, self._static, self._donate)  # a copy analyses anew
+        return Plan, (self._f, self._static, self._donate, self._deterministic)  # a copy analyses anew
 
     def __repr__(self) -> str:
         return f"plan({self.name})"
@@ -260,18 +267,39 @@ def _static_key(value: Any) -> Any:
 
 def _key(x: Any) -> Any:
     """What tells apart leaves that need programs of their own."""
+    if is_cupy(x):
+        return type(x), x.shape, x.dtype, device_of(x)
     return (type(x), x.shape, x.dtype) if isinstance(x, (np.ndarray, np.generic)) else type(x)
+
+
+def _schedule(traced: Program, donated: list[int], on_device: bool, deterministic: bool) -> tuple[Any, Callable[[Any], Any]]:
+    """The schedule of a program, and what makes runners of it."""
+    if not on_device:
+        return Schedule(analyse(traced), donated), Runner
+    from gpuad.planning.device.runner import DeviceRunner
+    from gpuad.planning.device.schedule import DeviceSchedule
+
+    return DeviceSchedule(analyse(traced, on_device=True), donated, deterministic), DeviceRunner
 
 
 class Entry:
     """A program and its schedule for arguments of one structure, and runners that no thread uses at the moment."""
 
-    def __init__(self, name: str, traced: Program, unpack: Unpack, out_tree: optree.PyTreeSpec, donated: list[int]):
+    def __init__(self, name: str, traced: Program, structure: tuple[Callable[..., bool], Unpack], out_tree: optree.PyTreeSpec,
+                 donated: list[int], schedule: Any, make_runner: Callable[[Any], Any]):
         self.traced, self.out_tree = traced, out_tree
-        self.schedule = Schedule(analyse(traced), donated)
+        self.schedule, self._make_runner = schedule, make_runner
         self.donation = Donation(name, donated, traced.captured) if donated else None
-        self.fits, self.unpack = guard(traced), unpack
-        self._idle: list[Runner] = []
+        self.fits, self.unpack = structure
+        self._idle: list[Any] = []
+
+    def report(self, name: str) -> Any:
+        """What became of the program."""
+        if isinstance(self.schedule, Schedule):
+            return Report.of(name, self.traced, self.schedule)
+        from gpuad.planning.device.report import DeviceReport
+
+        return DeviceReport.of(name, self.traced, self.schedule)
 
     def __call__(self, leaves: list[Any]) -> Any:
         if self.donation is not None:
@@ -280,7 +308,7 @@ class Entry:
         try:
             runner = idle.pop()
         except IndexError:
-            runner = Runner(self.schedule)
+            runner = self._make_runner(self.schedule)
         try:
             outputs = runner(leaves)
         finally:

@@ -103,32 +103,30 @@ class Report:
         return {**asdict(self), "peak_bytes": self.peak_bytes, "intensity": self.intensity}
 
     def __str__(self) -> str:
-        lines = [(a, b) for a, b in self._lines() if b]
-        width = max(len(a) for a, _ in lines) + 2
-        return "\n".join([f"plan({self.name})", *(f"  {a:<{width}}{b}" for a, b in lines)])
+        return table(self.name, self._lines())
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield "rows", f"{self.traced_rows:,} as traced, {self.rows:,} after analysis"
-        yield "passes", _counts(self.passes, len(self.passes))
-        yield "steps", f"{sum(self.steps.values()):,}: {_counts(self.steps, len(self.steps))}" if self.steps else "none"
+        yield "passes", counts(self.passes, len(self.passes))
+        yield "steps", f"{sum(self.steps.values()):,}: {counts(self.steps, len(self.steps))}" if self.steps else "none"
         for k, node in enumerate(self.supernodes[:LISTED]):
-            yield "supernodes" if k == 0 else "", (f"{_plural(node.rows, 'row')}, {node.inside} inside tiles only, "
-                                                   f"{_plural(node.tiles, 'tile')} on {_plural(node.threads, 'thread')}")
+            yield "supernodes" if k == 0 else "", (f"{plural(node.rows, 'row')}, {node.inside} inside tiles only, "
+                                                   f"{plural(node.tiles, 'tile')} on {plural(node.threads, 'thread')}")
         yield "", f"and {len(self.supernodes) - LISTED} more" if len(self.supernodes) > LISTED else ""
         tiles = f", tiles of {self.scratch_bytes:,}" if self.scratch_bytes else ""
-        yield "memory", (f"{size_in_words(self.peak_bytes)} kept: {_plural(self.buffers, 'buffer')} in an arena of "
+        yield "memory", (f"{size_in_words(self.peak_bytes)} kept: {plural(self.buffers, 'buffer')} in an arena of "
                          f"{self.arena_bytes:,} bytes{tiles}")
         yield "", f"largest live set {self.live_bytes:,} bytes; without reuse {self.unshared_bytes:,}" if self.buffers else ""
         yield "results", self._results()
         yield "donated", self._donations()
-        yield "operations", f"{self.flops:,}" + (f", not counted: {_counts(self.not_counted)}" if self.not_counted else "")
+        yield "operations", f"{self.flops:,}" + (f", not counted: {counts(self.not_counted)}" if self.not_counted else "")
         yield "bytes moved", f"{self.moved_bytes:,}, at least; {self.intensity:,.2f} operations for each"
-        yield "opaque", f"{_counts(self.opaque)}: new arrays at each run" if self.opaque else "none"
+        yield "opaque", f"{counts(self.opaque)}: new arrays at each run" if self.opaque else "none"
 
     def _results(self) -> str:
-        words = [f"{_plural(self.results, 'array')} of {self.result_bytes:,} bytes" if self.results else ""]
+        words = [f"{plural(self.results, 'array')} of {self.result_bytes:,} bytes" if self.results else ""]
         words += [f"{len(self.copied)} of them copied at the end" if self.copied else "",
-                  _plural(self.scalars, "number") if self.scalars else ""]
+                  plural(self.scalars, "number") if self.scalars else ""]
         return ", ".join(filter(None, words)) or "none"
 
     def _donations(self) -> str:
@@ -151,19 +149,26 @@ def _by_name(rows: Iterable[Row]) -> dict[str, int]:
     return dict(Counter(name_of(row.function) for row in rows).most_common())
 
 
-def _counts(counts: dict[str, int], most: int = LISTED) -> str:
-    return _some([f"{name} {n:,}" for name, n in counts.items()], most)
+def table(name: str, lines: Iterable[tuple[str, str]]) -> str:
+    """A report as text: what is said of each thing that there is anything to say of."""
+    known = [(a, b) for a, b in lines if b]
+    width = max(len(a) for a, _ in known) + 2
+    return "\n".join([f"plan({name})", *(f"  {a:<{width}}{b}" for a, b in known)])
+
+
+def counts(found: dict[str, int], most: int = LISTED) -> str:
+    return _some([f"{name} {n:,}" for name, n in found.items()], most)
 
 
 def _some(words: list[str], most: int = LISTED) -> str:
     return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
-def _plural(n: int, noun: str) -> str:
+def plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def size_in_words(n: int) -> str:
     """Bytes in a fitting unit: 6.6 KiB."""
     power = min(max(n.bit_length() - 1, 0) // 10, 4)
-    return f"{n / 1024**power:.3g} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB')[power]}" if power else _plural(n, "byte")
+    return f"{n / 1024**power:.3g} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB')[power]}" if power else plural(n, "byte")

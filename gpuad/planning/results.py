@@ -20,8 +20,8 @@ def _count_alone() -> int:
     return counts[0]
 
 
-_ALONE = _count_alone()
-_COUNTS = getattr(sys, "_is_gil_enabled", lambda: True)()  # without the GIL counts tell nothing
+ALONE = _count_alone()
+COUNTS = getattr(sys, "_is_gil_enabled", lambda: True)()  # without the GIL counts tell nothing
 
 
 class Results:
@@ -39,7 +39,7 @@ class Results:
         for arrays, shape, dtype in self._kept:
             for x in arrays:
                 # alone, and as it was made: the caller may have reshaped, cast or locked it
-                if getrefcount(x) == _ALONE and x.shape == shape and x.dtype == dtype and x.flags.carray:
+                if getrefcount(x) == ALONE and x.shape == shape and x.dtype == dtype and x.flags.carray:
                     taken.append(x)
                     break
             else:
@@ -48,7 +48,7 @@ class Results:
 
     def _new(self, i: int) -> np.ndarray:
         x = np.empty(*self._specs[i])
-        if not _COUNTS:
+        if not COUNTS:
             return x
         arrays = self._kept[i][0]
         if len(arrays) == KEPT:

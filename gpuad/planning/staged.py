@@ -16,12 +16,14 @@ import numpy as np
 from gpuad.aliasing import own, view
 from gpuad.errors import PlanError
 from gpuad.planning import functions
+from gpuad.planning.device import calls as device
+from gpuad.planning.device.calls import on_device
 from gpuad.planning.program import Row, Spec, Var, spec_of
 from gpuad.primitives.assignment import Flat
 from gpuad.primitives.views import IMAGINARY, PICKED, REAL
 from gpuad.traced import STAND_INS, laid_out, settled
 from linalg import Gather, LinearOperator
-from linalg.arrays import Shape, is_basic
+from linalg.arrays import Array, Shape, is_basic, is_cupy, to_host
 from linalg.elements.algebra import Transpose
 
 STEERING = ("A plan runs one recorded program for all values, so values cannot steer Python: use numpy.where for a choice "
@@ -42,16 +44,18 @@ class Recorder:
     def __init__(self) -> None:
         self.inputs: list[Spec] = []
         self.rows: list[Row] = []
-        self.constants: list[np.ndarray] = []  # as they were met: the same at every trace, or they are no constants
+        self.constants: list[Array] = []  # as they were met: the same at every trace, or they are no constants
         self.marks: dict[int, int] = {}  # what was in them when they were met first
         self.lock = threading.Lock()
         self.refusal: PlanError | None = None
         self.errors = np.geterr()
         self.closed = False
+        self.on_device = False
 
     def input(self, value: Any) -> StagedArray:
         """A staged array that stands for a leaf of the arguments."""
         _require_plain(value, "as an argument of a plan")
+        self.on_device |= is_cupy(value)
         self.inputs.append(spec_of(value))
         x = StagedArray(value, self, ~(len(self.inputs) - 1))
         x.is_argument = True
@@ -63,6 +67,8 @@ class Recorder:
             raise PlanError(f"{getattr(function, '__name__', function)}: got an array of a plan whose function has already "
                             "returned: it leaked out (through a global, an attribute or a closure). Return it instead")
         value = _evaluate(function, values_of(args), values_of(kwargs))
+        if self.on_device and type(value) is np.ndarray:
+            value = device.namespace().asarray(value)
         _require_plain(value, f"from {getattr(function, '__name__', function)} in a plan")
         errors: Any = np.geterr()
         row = Row(function, self._recorded(args), self._recorded(kwargs), spec_of(value), ordered,
@@ -92,11 +98,11 @@ class Recorder:
             return {k: self._recorded(part) for k, part in tree.items()}
         if kind is slice:
             return slice(*map(self._recorded, (tree.start, tree.stop, tree.step)))
-        if isinstance(tree, np.ndarray):
+        if isinstance(tree, np.ndarray) or is_cupy(tree):
             self._meet(tree)
         return tree
 
-    def _meet(self, constant: np.ndarray) -> None:
+    def _meet(self, constant: Array) -> None:
         """Note a constant; small ones are looked at each time, whether they have changed since they were met first."""
         self.constants.append(constant)
         if id(constant) not in self.marks:
@@ -104,7 +110,7 @@ class Recorder:
         elif constant.nbytes < 65536:
             self._require_unchanged(constant)
 
-    def _require_unchanged(self, constant: np.ndarray) -> None:
+    def _require_unchanged(self, constant: Array) -> None:
         if mark(constant) != self.marks[id(constant)]:
             raise PlanError(f"an array of shape {constant.shape} ({constant.dtype}) was changed in place by the planned function "
                             "after it had been used there. A plan reads it when it runs: make a new array for each use, or pass "
@@ -119,6 +125,8 @@ class Recorder:
 
 def _evaluate(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """A call in the tracing run, whose arrays are read-only; some of SciPy's want others, also where they only read."""
+    if on_device(args) or (kwargs and on_device(kwargs)):
+        return device.call(function, args, kwargs)
     try:
         return function(*args, **kwargs)
     except ValueError as error:
@@ -129,8 +137,9 @@ def _evaluate(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
                     **{k: a.copy() if isinstance(a, np.ndarray) else a for k, a in kwargs.items()})
 
 
-def mark(x: np.ndarray) -> int:
+def mark(x: Array) -> int:
     """A number that tells arrays of different content apart."""
+    x = to_host(x)
     return 0 if x.dtype.hasobject else zlib.crc32(np.ascontiguousarray(x).view(np.uint8).data) if x.size else 0
 
 
@@ -226,7 +235,7 @@ class StagedArray:
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         del api_version
-        return np
+        return device.namespace() if is_cupy(self.value) else np
 
     def __len__(self) -> int:
         return len(self.value)

@@ -13,7 +13,7 @@ import numpy as np
 from gpuad.planning import functions
 from gpuad.planning.arena import Arena
 from gpuad.planning.program import Program, Row, Var, variables
-from linalg.arrays import Shape, is_basic
+from linalg.arrays import Array, Shape, is_basic, is_cupy
 
 WITH_OUT = {np.einsum, np.cumsum, np.cumprod, np.round, np.around, np.argmax, np.argmin, np.sum, np.prod, np.mean, np.max, np.min,
             np.amax, np.amin, np.var, np.std, np.trace, np.clip, np.any, np.all, np.linalg.multi_dot}
@@ -66,19 +66,26 @@ class Storage:
     """Outputs that lie in the memory of an argument: number of the output -> number of the input."""
     offset: dict[int, int] = field(default_factory=dict)
     size: int = 0
+    fixed: bool = False
+    """Whether inputs and results lie at fixed places too, and every array that a row makes (on the device)."""
+    apart: frozenset[int] = frozenset()
+    """Rows that may not write over what they read, since they read it more than once."""
 
 
 def assign(program: Program, positions: dict[int, int] | None = None, hidden: frozenset[int] = frozenset(),
-           donated: Sequence[int] = ()) -> Storage:
+           donated: Sequence[int] = (), fixed: bool = False, apart: frozenset[int] = frozenset()) -> Storage:
     """The storage of a program whose rows run in order, or at the given ``positions`` (several rows may share one: a supernode).
 
-    ``hidden`` variables live inside a supernode only and get no memory here. ``donated`` inputs may be written over.
+    ``hidden`` variables live inside a supernode only and get no memory here. ``donated`` inputs may be written over. ``fixed``
+    and ``apart`` as in :class:`Storage`.
     """
     n = program.n_variables
     position = positions or {i: k for k, (i, _) in enumerate(program.numbered())}
     s = Storage(["input"] * len(program.inputs) + ["captured"] * len(program.captured), list(range(program.first)),
-                [False] * len(program.inputs) + [True] * len(program.captured), [-1] * n)
-    models: dict[int, np.ndarray] = dict(enumerate(program.captured, len(program.inputs)))
+                [fixed] * len(program.inputs) + [True] * len(program.captured), [-1] * n, fixed=fixed, apart=apart)
+    models: dict[int, np.ndarray] = dict(enumerate(map(_model_of, program.captured), len(program.inputs)))
+    if fixed:
+        models |= {i: _model(spec.shape, spec.dtype) for i, spec in enumerate(program.inputs) if spec.kind == "array"}
     outputs = [v.index if type(v) is Var else None for v in program.outputs]
     taken: dict[int, int] = {}
     for k, i in enumerate(outputs):
@@ -97,8 +104,9 @@ def assign(program: Program, positions: dict[int, int] | None = None, hidden: fr
             keeps[i] = [s.root[j] for j in row.parents]
         s.kind.append(kind)
         s.root.append(root)
-        s.static.append(kind == "buffer" or (kind == "view" and s.static[root]))
-        if kind == "buffer":
+        is_own = kind == "buffer" or (kind == "result" and fixed)
+        s.static.append(is_own or (kind == "view" and s.static[root]))
+        if is_own:
             models[i] = _model(row.out.shape, row.out.dtype)
         elif kind == "view" and s.static[root]:
             models[i] = row.function(models[row.args[0].index], *row.args[1:])
@@ -115,7 +123,7 @@ def _kind(row: Row, s: Storage, models: dict[int, np.ndarray]) -> str:
         if row.function is functions.reshape and s.static[source] and not models[source].flags.c_contiguous:
             return "buffer"  # a copy in another order
         return "view" if row.out.kind == "array" else "object"
-    return "buffer" if writes_out(row) else "object"
+    return "buffer" if writes_out(row) or (s.fixed and row.out.kind == "array") else "object"
 
 
 def _model(shape: Shape, dtype: Any) -> np.ndarray:
@@ -126,6 +134,11 @@ def _model(shape: Shape, dtype: Any) -> np.ndarray:
         strides.append(step)
         step *= max(length, 1)
     return np.lib.stride_tricks.as_strided(entry, shape, strides[::-1])
+
+
+def _model_of(x: Array) -> np.ndarray:
+    """A captured array, or for one of the device an array of its shape and strides without memory."""
+    return np.lib.stride_tricks.as_strided(np.empty(1, x.dtype), x.shape, x.strides) if is_cupy(x) else x
 
 
 def _last_uses(program: Program, s: Storage, position: dict[int, int], keeps: dict[int, list[int]]) -> None:
@@ -146,7 +159,8 @@ def _donate(program: Program, s: Storage, position: dict[int, int], donated: Seq
     """Give each donated input to the first output of its shape and dtype.
 
     The output is computed there if by then nothing reads the input any more (an elementwise row may read it entry by entry while
-    it writes); else it is computed in a buffer and copied at the end.
+    it writes); else it is computed in a buffer and copied at the end, or on the device, where results alternate between two
+    places, it lies elsewhere.
     """
     free = [k for k, v in enumerate(program.outputs) if type(v) is Var and program.spec(v.index).kind == "array"]
     for d in donated:
@@ -154,9 +168,12 @@ def _donate(program: Program, s: Storage, position: dict[int, int], donated: Seq
         if k is None or s.last[d] == len(program.rows):  # an output itself
             continue
         free.remove(k)
-        s.donated[k] = d
         i = program.outputs[k].index
-        if s.result.get(i) == k and not _is_done_with(program, s, d, i, position):
+        in_place = s.result.get(i) == k and _is_done_with(program, s, d, i, position)
+        if s.fixed and not in_place:
+            continue
+        s.donated[k] = d
+        if s.result.get(i) == k and not in_place:
             del s.result[i]
             s.kind[i] = "buffer"
 
@@ -168,12 +185,12 @@ def _reach_back(program: Program, s: Storage, position: dict[int, int], hidden: 
     for i, k in list(s.result.items()):
         while k not in s.donated:
             row, at = program.rows[i - program.first], position[i]
-            fitting = [j for j in overwritable(row) if s.kind[j] == "buffer" and s.last[j] == at and j not in viewed | hidden
+            fitting = [j for j in _overwritable(s, i, row) if s.kind[j] == "buffer" and s.last[j] == at and j not in viewed | hidden
                        and program.spec(j)[:2] == row.out[:2] and _only_reader(program, s, j, i, together[at])]
             if not fitting:
                 break
             i = fitting[0]
-            s.kind[i], s.static[i], s.result[i] = "result", False, k
+            s.kind[i], s.static[i], s.result[i] = "result", s.fixed, k
 
 
 def _is_done_with(program: Program, s: Storage, d: int, i: int, position: dict[int, int]) -> bool:
@@ -181,8 +198,8 @@ def _is_done_with(program: Program, s: Storage, d: int, i: int, position: dict[i
     if s.last[d] != position[i]:
         return s.last[d] < position[i]
     together = [k for k in _at(position)[position[i]] if any(s.root[j] == d for j in program.rows[k - program.first].parents)]
-    return max(together) <= i and all(
-        _reads_entries(program, s, d, k) and (k < i or d in overwritable(program.rows[k - program.first])) for k in together)
+    return max(together) <= i and s.apart.isdisjoint(together) and all(
+        _reads_entries(program, s, d, k) and (k < i or d in _overwritable(s, k, program.rows[k - program.first])) for k in together)
 
 
 def _reads_entries(program: Program, s: Storage, d: int, k: int) -> bool:
@@ -206,6 +223,11 @@ def _only_reader(program: Program, s: Storage, j: int, i: int, together: list[in
         if any(s.root[p] == j and (k != i or p != j) for p in row.parents):
             return False
     return True
+
+
+def _overwritable(s: Storage, i: int, row: Row) -> list[int]:
+    """The variables that row i may write over."""
+    return [] if i in s.apart else overwritable(row)
 
 
 def overwritable(row: Row) -> list[int]:
@@ -249,7 +271,7 @@ def _overwritten(program: Program, s: Storage, i: int, at: int, together: list[i
                  place: dict[int, tuple[int, int]]) -> int | None:
     """An operand, a buffer of the row's own shape and dtype, which nothing else reads then or later."""
     row = program.rows[i - program.first]
-    for j in overwritable(row):
+    for j in _overwritable(s, i, row):
         if s.kind[j] == "buffer" and j in place and s.last[j] == at and program.spec(j)[:2] == row.out[:2] \
                 and _only_reader(program, s, j, i, together):
             return j

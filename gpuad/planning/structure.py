@@ -12,18 +12,19 @@ import numpy as np
 
 from gpuad.planning.program import Program, Spec, spec_of
 from gpuad.planning.trace import Generators
+from linalg.arrays import device_of, is_cupy
 
 Unpack = Callable[[tuple[Any, ...]], Any]
 TYPES = {"b": bool, "i": int, "f": float, "c": complex}
 
 
-def unpacker(args: tuple[Any, ...], program: Program, static: Collection[int] = ()) -> Unpack:
+def unpacker(args: tuple[Any, ...], program: Program, static: Collection[int] = (), like: Any = None) -> Unpack:
     """A function of the arguments that gives their leaves in pytree order where they are of the structure, kinds, shapes and
     dtypes for which the program was made, and None where they are not, or where this cannot be told quickly.
 
-    ``static`` arguments have to be the same objects.
+    ``static`` arguments have to be the same objects, and arrays lie where ``like`` does.
     """
-    writer = _Writer(program)
+    writer = _Writer(program, like)
     writer.space |= {f"s{i}": args[i] for i in static}
     places = [f"args[{i}] is s{i}" if i in static else writer.check(f"args[{i}]", arg) for i, arg in enumerate(args)]
     fits = [f"len(args) == {len(args)}", *places, *map(writer.captured, range(len(program.captured)))]
@@ -35,9 +36,9 @@ def unpacker(args: tuple[Any, ...], program: Program, static: Collection[int] = 
     return writer.space["unpack"]  # type: ignore[no-any-return]
 
 
-def guard(program: Program) -> Callable[..., bool]:
+def guard(program: Program, like: Any = None) -> Callable[..., bool]:
     """A function of the leaves that tells whether they, and the arrays from outside, are of known kinds, shapes and dtypes."""
-    writer = _Writer(program)
+    writer = _Writer(program, like)
     names = [f"x{i}" for i in range(len(program.inputs))]
     fits = [writer.leaf(name) for name in names] + [writer.captured(i) for i in range(len(program.captured))]
     exec(f"def fits({', '.join(names)}):\n    return {' and '.join(fits) or True}", writer.space)
@@ -54,10 +55,11 @@ def orders(tree: Any) -> tuple[Any, ...]:
 class _Writer:
     """Python text that checks and names the leaves of a structure."""
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, like: Any = None):
         self.specs: Sequence[Spec] = program.inputs
         self.outside = program.captured
-        self.space: dict[str, Any] = {"ndarray": np.ndarray, "Generators": Generators}
+        self.space: dict[str, Any] = {"ndarray": np.ndarray if like is None else type(like), "Generators": Generators}
+        self.device = device_of(like)
         self.leaves: list[str] = []
         self.unknown = False
 
@@ -72,7 +74,7 @@ class _Writer:
             return " and ".join([f"type({at}) is dict and [*{at}] == {list(tree)!r}", *parts])
         if tree is None:
             return f"{at} is None"
-        if not (kind in (bool, int, float, complex, np.ndarray) or isinstance(tree, (np.generic, *Generators))) \
+        if not (kind in (bool, int, float, complex, np.ndarray) or isinstance(tree, (np.generic, *Generators)) or is_cupy(tree)) \
                 or len(self.leaves) == len(self.specs):
             self.unknown = True
             return "False"
@@ -89,13 +91,15 @@ class _Writer:
     def captured(self, i: int) -> str:
         """The condition that an array from outside still is what it was."""
         n = len(self.specs) + i
-        self.space[f"c{n}"] = self.outside[i]
-        return self._array(f"c{n}", f"c{n}", spec_of(self.outside[i]), n)
+        self.space[f"c{n}"] = x = self.outside[i]
+        self.space[f"t{n}"] = type(x)
+        return self._array(f"c{n}", f"c{n}", spec_of(x), n, f"t{n}")
 
-    def _array(self, name: str, first: str, spec: Spec, i: int) -> str:
+    def _array(self, name: str, first: str, spec: Spec, i: int, kind: str = "ndarray") -> str:
         if spec.kind == "array":
             self.space[f"d{i}"] = spec.dtype
-            return f"type({first}) is ndarray and {name}.shape == {spec.shape!r} and {name}.dtype is d{i}"
+            where = "" if self.device is None or kind != "ndarray" else f" and {name}.data.device_id == {self.device}"
+            return f"type({first}) is {kind}{where} and {name}.shape == {spec.shape!r} and {name}.dtype is d{i}"
         if spec.kind in ("scalar", "number"):
             self.space[f"d{i}"] = spec.dtype.type if spec.kind == "scalar" else TYPES[spec.dtype.kind]
             return f"type({first}) is d{i}"

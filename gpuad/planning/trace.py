@@ -21,7 +21,7 @@ from gpuad.planning.generators import StagedGenerator
 from gpuad.planning.program import Program, Var, name_of, substitute
 from gpuad.planning.staged import Recorder, StagedArray
 from gpuad.traced import TracedArray, settled
-from linalg.arrays import borrowing
+from linalg.arrays import Array, borrowing, is_cupy, to_host
 
 Generators = (np.random.Generator, np.random.RandomState)
 
@@ -126,6 +126,8 @@ def same(a: Any, b: Any) -> bool:
         return list(a) == list(b) and all(map(same, a.values(), b.values()))
     if isinstance(a, slice):
         return same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
+    if is_cupy(a):
+        a, b = to_host(a), to_host(b)
     if isinstance(a, (np.ndarray, np.generic)):
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
@@ -137,14 +139,14 @@ def same(a: Any, b: Any) -> bool:
 
 def _program(first: Recorder, second: Recorder, out: list[tuple[Any, Any]], name: str) -> Program:
     """Variables numbered: inputs, captured arrays, rows."""
-    captured: dict[int, np.ndarray] = {}
-    made: dict[int, np.ndarray] = {}
+    captured: dict[int, Array] = {}
+    made: dict[int, Array] = {}
     for one, two in zip(first.constants, second.constants, strict=True):
         if not _frozen(one):
             (captured if _same_memory(one, two) else made).setdefault(id(one), one)
     n = len(first.inputs)
     places: dict[int, Any] = {key: Var(n + i) for i, key in enumerate(captured)}
-    places |= {key: x.copy() for key, x in made.items() if key not in captured}  # whoever else has them may write to them
+    places |= {key: _own(x) for key, x in made.items() if key not in captured}
     names: dict[int, Any] = {~i: Var(i) for i in range(n)}
     names |= {i: Var(n + len(captured) + i) for i in range(len(first.rows))}
 
@@ -156,7 +158,7 @@ def _program(first: Recorder, second: Recorder, out: list[tuple[Any, Any]], name
             return {k: placed(part) for k, part in tree.items()}
         if kind is slice:
             return slice(placed(tree.start), placed(tree.stop), placed(tree.step))
-        return places.get(id(tree), tree) if isinstance(tree, np.ndarray) else tree
+        return places.get(id(tree), tree) if isinstance(tree, np.ndarray) or is_cupy(tree) else tree
 
     rows = tuple(replace(r, args=placed(substitute(r.args, names)), kwargs=placed(substitute(r.kwargs, names)))
                  for r in first.rows)
@@ -164,13 +166,23 @@ def _program(first: Recorder, second: Recorder, out: list[tuple[Any, Any]], name
     return Program(tuple(first.inputs), tuple(captured.values()), rows, outputs)
 
 
-def _same_memory(a: np.ndarray, b: np.ndarray) -> bool:
+def _own(x: Array) -> np.ndarray:
+    """A constant as a plan keeps it: a copy, since whoever else has it may write to it, on the host, where analysis looks at it."""
+    return to_host(x) if is_cupy(x) else x.copy()
+
+
+def _same_memory(a: Array, b: Array) -> bool:
     """Whether two arrays, which are alive, are one, or views of the same entries of one."""
+    if is_cupy(a):
+        return a is b or (is_cupy(b) and a.size > 0 and (a.data.ptr, a.shape, a.strides, a.dtype) == (
+            b.data.ptr, b.shape, b.strides, b.dtype))
     return a is b or (a.size > 0 and a.__array_interface__ == b.__array_interface__)
 
 
-def _frozen(x: np.ndarray) -> bool:
+def _frozen(x: Array) -> bool:
     """Whether nobody can write to an array: then it is a constant, of which results may be computed once."""
+    if is_cupy(x):
+        return False
     while isinstance(x, np.ndarray):
         if x.flags.writeable:
             return False
@@ -186,7 +198,7 @@ def _output(x: Any, again: Any, recorder: Recorder, names: dict[int, Any], place
     if isinstance(x, TracedArray):
         raise PlanError(f"plan({name}): the function returned a traced array that it reads from outside, where its derivative "
                         "would be lost; pass it as an argument")
-    if isinstance(x, np.ndarray):
+    if isinstance(x, np.ndarray) or is_cupy(x):
         return places[id(x)] if id(x) in places else x if _same_memory(x, again) else x.copy()
     if not isinstance(x, (bool, int, float, complex, str, bytes, np.generic, np.dtype, type(None))):
         raise PlanError(f"plan({name}): expected the function to return arrays, numbers and texts in containers that optree "

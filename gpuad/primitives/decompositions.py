@@ -22,7 +22,7 @@ from gpuad.differential import MultiOutput, Primitive
 from gpuad.dispatch import implements
 from gpuad.primitives.joining import concatenate
 from gpuad.primitives.matrices import conj_transpose, conj_transposing, hermitian_part, reciprocals_off_diagonal
-from gpuad.traced import TracedArray, raw
+from gpuad.traced import TracedArray, underlying
 from linalg import AxisSum, Diagonal, Gather, Identity, Inverse, LeftProduct, LinearOperator, RealPart, RightProduct, Zero
 from linalg.arrays import Array, Shape, is_cupy, namespace
 
@@ -210,7 +210,7 @@ _svd = svd_primitives(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """Singular value decomposition a = U S Vᴴ; the values only where ``compute_uv`` is false."""
     a = as_hermitian(a) if hermitian else a
-    options = {"hermitian": True} if hermitian and not is_cupy(raw(a)) else {}  # CuPy has one algorithm
+    options = {"hermitian": True} if hermitian and not is_cupy(underlying(a)) else {}  # CuPy has one algorithm
     return SVDResult(*svd_by(_svd, a, full_matrices, **options)) if compute_uv else _svd[0](a, **options)[1]
 
 

@@ -25,7 +25,7 @@ from gpuad.dispatch import TABLE, implements
 from gpuad.primitives.views import IMAGINARY, REAL
 from gpuad.program import Row, Rows
 from gpuad.traced import raw, stands_for_number, value_of
-from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart
+from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart, entrywise
 from linalg.arrays import Array, Shape, is_array, is_traced, namespace
 
 
@@ -97,10 +97,13 @@ rad2deg = elementwise(np.rad2deg, lambda _y, _x: 1 / DEGREE)
 TABLE[np.radians], TABLE[np.degrees] = deg2rad, rad2deg
 
 # choices
-maximum = elementwise(np.maximum, lambda _y, a, b: _share(a >= b, b >= a), lambda _y, a, b: _share(b >= a, a >= b), kind=Floating)
-minimum = elementwise(np.minimum, lambda _y, a, b: _share(a <= b, b <= a), lambda _y, a, b: _share(b <= a, a <= b), kind=Floating)
-fmax = elementwise(np.fmax, lambda y, a, b: _share(a == y, b == y), lambda y, a, b: _share(b == y, a == y), kind=Floating)
-fmin = elementwise(np.fmin, lambda y, a, b: _share(a == y, b == y), lambda y, a, b: _share(b == y, a == y), kind=Floating)
+ge, le, eq = np.greater_equal, np.less_equal, np.equal  # operators would hand CuPy's arrays a number of NumPy's as an array
+maximum = elementwise(np.maximum, lambda _y, a, b: _share(ge(a, b), ge(b, a)), lambda _y, a, b: _share(ge(b, a), ge(a, b)),
+                      kind=Floating)
+minimum = elementwise(np.minimum, lambda _y, a, b: _share(le(a, b), le(b, a)), lambda _y, a, b: _share(le(b, a), le(a, b)),
+                      kind=Floating)
+fmax = elementwise(np.fmax, lambda y, a, b: _share(eq(a, y), eq(b, y)), lambda y, a, b: _share(eq(b, y), eq(a, y)), kind=Floating)
+fmin = elementwise(np.fmin, lambda y, a, b: _share(eq(a, y), eq(b, y)), lambda y, a, b: _share(eq(b, y), eq(a, y)), kind=Floating)
 fabs = elementwise(np.fabs, lambda _y, x: np.sign(x))
 copysign = elementwise(np.copysign, lambda y, a, _b: np.copysign(1, y) * np.copysign(1, a), None)
 heaviside = elementwise(np.heaviside, None, lambda _y, a, _b: a == 0)
@@ -227,8 +230,13 @@ def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
 def _absolute_rule(shape: Shape, y: Array, z: Array) -> LinearOperator:
     """d|x| = sign(x) dx; for complex z, d|z| = Re(z̄ dz)/|z|, and 0 at 0."""
     if z.dtype.kind != "c":
-        return Diagonal(np.sign(z), shape)  # array_api_compat's sign waits for the device
+        return entrywise(_sign, (z,), shape)
     return Product(RealPart(shape), Diagonal(z.conj() / _nonzero(y), shape))
+
+
+def _sign(x: Array) -> Array:
+    """NumPy's: array_api_compat's waits for the device."""
+    return np.sign(x)
 
 
 absolute = implements(np.absolute)(Primitive("absolute", np.absolute, _absolute_rule))
@@ -270,6 +278,9 @@ def astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe",
     if device is not None:
         raise TypeError(f"astype: device={device!r} is not available for traced arrays; move the argument before it is traced")
     target = np.dtype(dtype)
+    if target.kind == "V":  # as bfloat16's of ml_dtypes, which is a floating-point number all the same
+        raise TypeError(f"astype: expected a dtype of NumPy's own, got {target.name}, which gpuad cannot differentiate; use "
+                        "numpy.float16 or numpy.float32")
     if target.kind not in "fc":
         return value_of(x).astype(target)
     if not np.can_cast(x.dtype, target, casting):  # type: ignore[arg-type]

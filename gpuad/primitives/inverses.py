@@ -12,7 +12,7 @@ from gpuad.primitives.decompositions import as_hermitian, singular_values
 from gpuad.primitives.matrices import conj_transpose, conj_transposing, inner_product, transposing
 from gpuad.primitives.products import matmul
 from gpuad.primitives.shapes import arrays_of, broadcast_to, refuse_options, reshape
-from gpuad.traced import raw, value_of
+from gpuad.traced import raw, underlying, value_of
 from linalg import (
     AxisSum,
     Broadcast,
@@ -213,7 +213,7 @@ _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NO_VALUE) -> Any:
     """The Moore–Penrose inverse. Its differential holds where the rank is constant around a."""
     options = {"rcond": rcond, "hermitian": hermitian or None, "rtol": None if rtol is _NO_VALUE else rtol}
-    if is_cupy(raw(a)):  # which knows the first alone
+    if is_cupy(underlying(a)):  # which knows the first alone
         options = {"rcond": options["rtol"] if rcond is None else rcond}
     return _pinv(as_hermitian(a) if hermitian else a, **{k: v for k, v in options.items() if v is not None})
 

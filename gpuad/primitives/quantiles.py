@@ -16,7 +16,7 @@ from gpuad.dispatch import implements, is_traced
 from gpuad.primitives.shapes import arrays_of, refuse_options
 from gpuad.primitives.statistics import like_entries
 from gpuad.traced import raw, stands_for_number
-from linalg.arrays import Shape, namespace, records, size, to_host
+from linalg.arrays import Shape, is_array, namespace, records, size, to_host
 
 _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
 
@@ -142,15 +142,15 @@ def _line(a: Any, b: Any, share: Any) -> Any:
     return a + share * (b - a)
 
 
-def _find(slices: Slices, q: Any, method: str, skip: bool, weak: bool) -> Any:
-    """The quantiles of the slices, those of different q along the last axis."""
+def _find(slices: Slices, q: Any, known_q: Any, method: str, skip: bool, weak: bool) -> Any:
+    """The quantiles of the slices, those of different q along the last axis; ``known_q`` is q, on the host where it came from there."""
     total = slices.x.shape[-1]
     n: Any = slices.count() if skip else total
     kinds = CONTINUOUS if method in CONTINUOUS else DISCRETE if method in DISCRETE else BETWEEN
     place = kinds[method](n, q if method in CONTINUOUS else raw(q))
     known = None
     if not (skip or is_traced(q) or records(place)):
-        below = np.floor(to_host(place)).astype(int)
+        below = np.floor(to_host(place if known_q is q else kinds[method](n, known_q))).astype(int)
         known = {int(k) for k in np.clip(np.concatenate([below, below + 1]), 0, total - 1)}
     order = slices.order(known)
     found = _take(slices, order, place, n, q, method, weak)
@@ -193,6 +193,7 @@ def _implement(name: str, percent: bool, skip: bool) -> None:
              method: str = "linear", keepdims: Any = False, *, weights: Any = None) -> Any:
         refuse_options(name, out=out)
         weak = type(q) in (int, float) or stands_for_number(q)
+        known = None if is_array(q) else np.asarray(q)
         a, q = arrays_of(a, q)
         if a.dtype.kind == "c":
             raise TypeError(f"{name} expected real numbers, which have an order, got an array of dtype {a.dtype}")
@@ -202,10 +203,11 @@ def _implement(name: str, percent: bool, skip: bool) -> None:
             return np.nanmean(a, axis=axis, keepdims=keepdims)
         shape: Shape = np.shape(q)
         q = np.reshape(q / 100 if percent else q, (-1,))
-        _require_shares(name, raw(q))
+        known = q if known is None else np.reshape(known / 100 if percent else known, (-1,))
+        _require_shares(name, raw(known))
         slices = Slices(a, axis, keepdims)
         if weights is None:
-            found = _find(slices, q, method, skip, weak)
+            found = _find(slices, q, known, method, skip, weak)
         else:
             found = _find_weighted(slices, raw(q), slices.flat(_weights(name, a, axis, method, weights)), skip)
         return np.reshape(np.moveaxis(found, -1, 0), (*shape, *slices.shape))

@@ -1,6 +1,8 @@
 """Sums, means, extremes, products and what is made of them."""
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,8 @@ from gpuad.primitives.elementwise import astype, divide, real, sqrt, square, whe
 from gpuad.primitives.matrices import real_dtype
 from gpuad.primitives.shapes import arrays_of, ravel, refuse_options, reshape
 from gpuad.traced import raw
-from linalg import AxisSum, CumulativeSum, Diagonal, LinearOperator, Product, RealPart, Scaling
-from linalg.arrays import Array, Shape, is_array, namespace, size
+from linalg import AxisSum, CumulativeSum, Diagonal, LinearOperator, Product, RealPart, Scaling, entrywise
+from linalg.arrays import Array, Shape, is_array, is_cupy, namespace, size
 
 _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
 
@@ -57,7 +59,7 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
 def _mean_value(x: Array, operator: AxisSum, n: float) -> Array:
     if x.dtype.kind == "f" and x.dtype.itemsize < 4:  # sums of half precision are accumulated in float32
         return x.mean(axis=operator.axes, keepdims=operator.keepdims)
-    return operator._apply(x) / n
+    return x.mean(axis=operator.axes, keepdims=operator.keepdims) if is_cupy(x) else operator._apply(x) / n  # one launch
 
 
 def _mean_rule(_shape: Shape, _y: Any, _x: Any, operator: AxisSum, n: float) -> LinearOperator:
@@ -82,14 +84,18 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
 
 def _extreme_rule(_shape: Shape, y: Array, x: Array, axes: Shape, keepdims: bool, initial: Any = _NO_VALUE) -> LinearOperator:
     """dy is the mean of dx over the entries (and initial) where the extreme is attained; NaN where the extreme is NaN."""
-    xp = namespace(x)
     total = AxisSum(x.shape, axes, keepdims)
     y = y.reshape(total._kept)
     attained = x == y
     count = attained.sum(axis=axes, keepdims=True)
     count = count if initial is _NO_VALUE else count + (y == initial)
-    share = xp.where(count == 0, xp.nan, 1 / xp.maximum(count, 1)).astype(x.dtype)
-    return Product(total, Diagonal(attained * share, x.shape))
+    return Product(total, entrywise(_share_in(x.dtype), (attained, count), x.shape))
+
+
+@cache
+def _share_in(dtype: np.dtype) -> Callable[[Array, Array], Array]:
+    """What an entry contributes to an extreme that ``count`` entries attain; NaN where none does."""
+    return lambda attained, count: attained * np.where(count == 0, np.nan, 1 / np.maximum(count, 1)).astype(dtype)
 
 
 def _extreme(name: str, pair: Any, reduction: Any) -> Primitive:

@@ -10,10 +10,11 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from gpuad.aliasing import is_contiguous, is_view_of, own, view
 from gpuad.differential import linear
 from gpuad.dispatch import implements
+from gpuad.leaves import recorded
 from gpuad.primitives.views import PERMUTED, PICKED, REPEATED, RESHAPED
-from gpuad.traced import TracedArray, is_scalar, raw, settled
+from gpuad.traced import TracedArray, is_scalar, raw, settled, underlying
 from linalg import Broadcast, Gather, Permute, Reshape
-from linalg.arrays import is_array, is_basic, is_cupy, namespace, select, size, snapshot, to_host
+from linalg.arrays import is_array, is_basic, is_cupy, namespace, records, select, size, snapshot, to_host
 
 
 def refuse_options(name: str, **options: Any) -> None:
@@ -200,7 +201,9 @@ def _index_part(part: Any, x: TracedArray) -> Any:
                         "differentiation; use comparisons or ad.stop_gradient(i).astype(int)")
     if isinstance(part, (list, tuple)):
         part = np.asarray(part, dtype=None if np.size(part) else int)
-    return namespace(raw(x)).asarray(part) if type(part) is np.ndarray and is_cupy(raw(x)) else snapshot(part)
+    if type(part) is not np.ndarray or not is_cupy(underlying(x)):
+        return snapshot(part)
+    return recorded(part, x) if part.dtype.kind in "iu" and records(raw(x)) else namespace(raw(x)).asarray(part)
 
 
 @implements(np.take)

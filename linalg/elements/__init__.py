@@ -3,7 +3,7 @@ from linalg.elements.algebra import Inverse, Product, Sum, Transpose
 from linalg.elements.banded import Banded, TriangularProduct
 from linalg.elements.convolution import Convolution
 from linalg.elements.dense import Dense, Kronecker
-from linalg.elements.diagonal import Diagonal, Scaling, diagonal
+from linalg.elements.diagonal import Diagonal, Entrywise, Scaling, diagonal, entrywise
 from linalg.elements.exponential import ExponentialDerivative
 from linalg.elements.field import Cast, Conjugate, ImaginaryPart, RealPart
 from linalg.elements.flow import LinearFlow
@@ -22,8 +22,9 @@ from linalg.elements.tridiagonal import SymTridiagonal
 
 __all__ = [
     "AxisSum", "Banded", "Broadcast", "Cast", "Conjugate", "Convolution", "CosineTransform", "CumulativeSum", "Dense",
-    "Diagonal", "Einsum", "Erase", "ExponentialDerivative", "Fourier", "FromHalfFourier", "Gather", "HalfFourier", "Identity",
-    "ImaginaryPart", "Inverse", "Kronecker", "LeftProduct", "LinearFlow", "Permute", "Product", "RealPart", "Recurrence",
-    "RecursiveFilter", "Reshape", "RightProduct", "SampledProduct", "Scaling", "Scatter", "Sparse", "SparseProduct", "Sum",
-    "Sylvester", "SymTridiagonal", "Toeplitz", "Transpose", "TriangularProduct", "Zero", "diagonal",
+    "Diagonal", "Einsum", "Entrywise", "Erase", "ExponentialDerivative", "Fourier", "FromHalfFourier", "Gather",
+    "HalfFourier", "Identity", "ImaginaryPart", "Inverse", "Kronecker", "LeftProduct", "LinearFlow", "Permute", "Product",
+    "RealPart", "Recurrence", "RecursiveFilter", "Reshape", "RightProduct", "SampledProduct", "Scaling", "Scatter", "Sparse",
+    "SparseProduct", "Sum", "Sylvester", "SymTridiagonal", "Toeplitz", "Transpose", "TriangularProduct", "Zero", "diagonal",
+    "entrywise",
 ]

@@ -237,6 +237,12 @@ class Product(LinearOperator):
             x = factor._apply_transpose(x)
         return x
 
+    def _plus_transpose(self, total: Array, x: Array) -> Array:
+        *others, last = self.factors
+        for factor in others:
+            x = factor._apply_transpose(x)
+        return last._plus_transpose(total, x)
+
     def _solve(self, b: Array) -> Array:
         if any(f.in_size != f.out_size for f in self.factors):
             return super()._solve(b)  # square as a whole, through spaces of other dimensions

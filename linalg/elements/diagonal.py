@@ -1,20 +1,44 @@
 """Scaling and diagonal operators."""
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from numbers import Number
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linalg.arrays import Array, Shape, broadcast, is_array, namespace, size
+from linalg.arrays import ON_HOST, Array, Shape, add_into, broadcast, is_array, is_cupy, namespace, size
 from linalg.checks import broadcasts, require_array
 from linalg.elements.identity import BOOL, Identity
 from linalg.operator import LinearOperator
 from linalg.singular import require_nonzero
 from linalg.sparse import csr, positions
 
+if TYPE_CHECKING:
+    from linalg.kernels.elementwise import Factor
 
-class Scaling(LinearOperator):
+
+class Multiplication(LinearOperator):
+    """What multiplies entry by entry, and on the device adds the product in the same launch."""
+
+    __slots__ = ()
+
+    def _plus(self, total: Array, x: Array, out: Array | None) -> Array | None:
+        """total + A x in one launch, written to ``out`` where that is given; None where types or shapes differ."""
+        raise NotImplementedError
+
+    def _plus_transpose(self, total: Array, x: Array) -> Array:
+        if type(x) is np.ndarray or not is_cupy(x) or (found := self._plus(total, x, None)) is None:
+            return total + self._apply_transpose(x)
+        return found
+
+    def _add_transpose(self, total: Array, x: Array) -> Array:
+        if type(x) is np.ndarray or not is_cupy(x) or (found := self._plus(total, x, total)) is None:
+            return add_into(total, self._apply_transpose(x))
+        return found
+
+
+class Scaling(Multiplication):
     """x ↦ c x with one scalar c (a Python number, or an array of shape ())."""
 
     __slots__ = ("c", "in_shape", "out_shape")
@@ -45,6 +69,9 @@ class Scaling(LinearOperator):
         return self.c * x
 
     _apply_transpose = _apply
+
+    def _plus(self, total: Array, x: Array, out: Array | None) -> Array | None:
+        return multiply_add(self.c, x, total, out)
 
     def _solve(self, b: Array) -> Array:
         require_nonzero(self, self.c)
@@ -78,7 +105,7 @@ class Scaling(LinearOperator):
         return self.c * namespace(self._place(like)).ones(self.in_size, dtype=dtype)
 
 
-class Diagonal(LinearOperator):
+class Diagonal(Multiplication):
     """x ↦ d ∘ x, entry by entry. d has the operator's shape, or one that broadcasts to it."""
 
     __slots__ = ("d", "in_shape", "out_shape")
@@ -109,6 +136,9 @@ class Diagonal(LinearOperator):
         return self.d * x
 
     _apply_transpose = _apply
+
+    def _plus(self, total: Array, x: Array, out: Array | None) -> Array | None:
+        return multiply_add(self.d, x, total, out)
 
     def _solve(self, b: Array) -> Array:
         require_nonzero(self, self.d)
@@ -143,6 +173,58 @@ class Diagonal(LinearOperator):
     def _sparse(self, _like: Array | None, _dtype: np.dtype) -> Any:
         at = positions((self.in_size,), self.d)
         return csr(self._entries(), at, at, self.shape, self.d)
+
+
+class Entrywise(Diagonal):
+    """x ↦ d ∘ x with d = function(*operands), entry by entry, on the device: one kernel computes d and multiplies by it.
+
+    d itself is computed where it is asked for.
+    """
+
+    __slots__ = ("_d", "factor", "function", "operands")
+
+    def __init__(self, factor: Factor, function: Callable[..., Any], operands: Sequence[Any], shape: Shape):
+        self.factor, self.function, self.operands, self._d = factor, function, operands, None
+        self.in_shape = self.out_shape = shape
+
+    @property
+    def d(self) -> Array:  # type: ignore[override]
+        if self._d is None:
+            self._d = self.function(*self.operands)
+        return self._d
+
+    @property
+    def dtype(self) -> np.dtype:  # type: ignore[override]
+        return self.factor.dtype
+
+    def _apply(self, x: Array) -> Array:
+        return self.factor.times(self.operands, x) if is_cupy(x) else self.d * x
+
+    _apply_transpose = _apply
+
+    def _plus(self, total: Array, x: Array, out: Array | None) -> Array | None:
+        return self.factor.plus_times(total, self.operands, x, out)
+
+
+def entrywise(function: Callable[..., Any], operands: Sequence[Any], shape: Shape) -> LinearOperator:
+    """The operator x ↦ d ∘ x with d = function(*operands), entry by entry.
+
+    For CuPy's arrays one launch computes d and applies it, where entries can be traced (see ``linalg.kernels.entries``). An
+    operand that the function does not use is None.
+    """
+    if not ON_HOST.issuperset(map(type, operands)) and any(map(is_cupy, operands)):
+        from linalg.kernels.elementwise import factor
+
+        if (found := factor(function, operands)) is not None:
+            return Entrywise(found, function, operands, shape)
+    return diagonal(function(*operands), shape)
+
+
+def multiply_add(d: Any, x: Array, total: Array, out: Array | None) -> Array | None:
+    """total + d ∘ x for CuPy's x, in one launch; None where dtypes or shapes differ."""
+    from linalg.kernels import elementwise
+
+    return elementwise.multiply_add(d, x, total, out)
 
 
 def diagonal(d: Any, shape: Shape) -> LinearOperator:

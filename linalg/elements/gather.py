@@ -41,7 +41,8 @@ class Gather(Selection):
 
     @cached_property
     def out_shape(self) -> Shape:  # type: ignore[override]
-        index = tuple(np.zeros(p.shape, int) if is_traced(p) else to_host(p) for p in self.index)  # whose values are not known
+        index = tuple(np.zeros(p.shape, int) if is_traced(p) or (is_cupy(p) and p.dtype.kind != "b") else to_host(p)
+                      for p in self.index)  # whose values are not known, or need not be
         return np.broadcast_to(np.False_, self.in_shape)[index].shape
 
     @cached_property

@@ -86,14 +86,15 @@ def test_compare_on_the_gpu(call, tmp_path):
     status, out, _ = call(*TINY, "--output", tmp_path)
     assert status == 0, out
     assert "float64 to gpuad on the CPU" in out and "float32 to gpuad on the CPU" in out
-    assert [training["device"] for training in read_json(tmp_path)["training"]] == ["CPU plan", "GPU"]
+    assert [training["device"] for training in read_json(tmp_path)["training"]] == ["CPU plan", "GPU plan"]
+    assert "GPU driver: " in " ".join(out.split()) and "GPU plans" in read_json(tmp_path)["machine"]["gpu_details"]
 
 
 @pytest.mark.gpu
 def test_compare_on_the_gpu_alone(call, tmp_path):
     status, _, _ = call(*TINY, "--device", "gpu", "--output", tmp_path)
     assert status == 0
-    assert {check["device"] for check in read_json(tmp_path)["checks"]} == {"GPU"}
+    assert {check["device"] for check in read_json(tmp_path)["checks"]} == {"GPU", "GPU plan"}
 
 
 # ---- bad options: one line each, exit status 2
@@ -181,6 +182,7 @@ def test_info_prints_versions_blas_and_why_there_is_no_gpu(call):
 def test_info_prints_the_gpu(call):
     _, out, _ = call("info")
     assert "GPU driver" in out and "GiB free" in out and "none:" not in out
+    assert "CUDA runtime" in out and "GPU plans" in out
 
 
 def test_info_warns_where_the_blas_is_pinned_below_the_cpu(monkeypatch):

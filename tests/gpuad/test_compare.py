@@ -81,7 +81,8 @@ def test_all_ways_to_the_gradient_agree(data, activation, widths):
 def test_all_ways_agree_on_the_gpu(data):
     options = small(dtype="float32")
     found = list(check.checks(options, check.point(options, data[0]), device.chosen("auto")))
-    assert {c.reference for c in found if c.device == "GPU"} > {check.ON_CPU}
+    for name in ("GPU", "GPU plan"):
+        assert {c.reference for c in found if c.device == name} > {check.ON_CPU}
     for each in found:
         assert each.holds, each
 
@@ -181,6 +182,23 @@ def test_a_plan_trains_unless_it_is_declined():
     assert device.trained(Options(), [CPU, PLAN]) == [PLAN]
     assert device.trained(Options(eager=True), [CPU, PLAN]) == [CPU]
     assert Options(eager=True).trains_as_by_default
+
+
+@pytest.mark.gpu
+def test_training_on_the_gpu_goes_the_same_way(data):
+    options = small(epochs=2)
+    on_cpu = train.train(options, CPU, data)
+    for way in device.gpu():
+        found = train.train(options, way, data)
+        np.testing.assert_allclose(found.batch_loss, on_cpu.batch_loss, rtol=1e-9)
+        assert difference(found.params, on_cpu.params) < 1e-9
+
+
+@pytest.mark.gpu
+def test_the_table_names_the_gpu_and_how_plans_run_there(report):
+    report.devices += device.gpu()
+    report.machine["gpu_details"] = {"GPU": "one", "GPU plans": "CUDA graphs"}
+    assert "GPU: one; GPU plans: CUDA graphs." in " ".join(printed(report).split())
 
 
 def test_timing_alternates_and_divides(data):

@@ -1,25 +1,31 @@
-"""cupy.ndarray's stand-in: a NumPy array out of NumPy's reach, with the methods and the refusals of CuPy's."""
+"""cupy.ndarray's stand-in: a NumPy array over the device's memory, with the methods and the refusals of CuPy's."""
 from __future__ import annotations
 
 import math
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from tests.standin import memory, streams
+from tests.standin.counters import LAUNCHES, TRANSFERS
 from tests.standin.table import TABLE
+from tests.standin.waiting import Waiting
 
 ATTRIBUTES = frozenset(TABLE["attributes"]["ndarray"])
-SYNCHRONISATIONS: list[str] = []
-"""What made the host wait for the device, in order."""
+NOTHING = memory.Memory(0)
 
 
 def is_scalar(x: Any) -> bool:
     """Whether CuPy takes x as a scalar."""
     return type(x) in (bool, int, float, complex) or isinstance(x, np.generic)
+
+
+def supported(dtype: np.dtype) -> bool:
+    """Whether CuPy has arrays of a dtype."""
+    return dtype.kind in "biufc" or dtype.name == "bfloat16"
 
 
 def unsupported(x: Any) -> TypeError:
@@ -30,17 +36,25 @@ def namespace() -> Any:
     return sys.modules["cupy"]
 
 
-class ndarray:
-    """An array of the stand-in. Its memory, which ``_host`` holds, counts as a device's."""
+class ndarray(Waiting):
+    """An array of the stand-in: ``_host`` shows NumPy the part of the device's ``_memory`` where it lies."""
 
-    __slots__ = ("__weakref__", "_host", "base")
+    __slots__ = ("__weakref__", "_host", "_memory", "base")
     __module__ = "cupy"
     __array_priority__ = 100
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, shape: Any, dtype: Any = float, memptr: None = None, strides: None = None, order: str = "C"):
-        assert memptr is strides is None
-        self._host, self.base = np.empty(shape, dtype, order), None
+    def __init__(self, shape: Any, dtype: Any = float, memptr: Any = None, strides: Any = None, order: str = "C"):
+        shape, dtype = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape), np.dtype(dtype)
+        if not supported(dtype) and memptr is None:
+            raise ValueError(f"Unsupported dtype {dtype}")
+        nbytes, self.base = math.prod(shape) * dtype.itemsize, None
+        memptr = memory.alloc(nbytes) if memptr is None else memptr
+        self._memory = memptr.mem
+        if not nbytes:
+            self._host = np.empty(shape, dtype, order)
+            return
+        self._host = np.ndarray(shape, dtype, self._memory.bytes, memptr.ptr - self._memory.ptr, strides, order)
 
     # ---- attributes
 
@@ -51,8 +65,7 @@ class ndarray:
     itemsize = property(lambda self: self._host.itemsize)
     nbytes = property(lambda self: self._host.nbytes)
     strides = property(lambda self: self._host.strides)
-    device = property(lambda _self: "stand-in for a CUDA device")
-    data = property(lambda self: SimpleNamespace(ptr=self._host.ctypes.data))
+    device = property(lambda _self: namespace().cuda.Device(0))
     T = property(lambda self: put(self._host.T, self))
     mT = property(lambda self: put(self._host.mT, self))
     imag = property(lambda self: put(self._host.imag, self))
@@ -62,44 +75,15 @@ class ndarray:
         return put(self._host.real, self) if self.dtype.kind == "c" else self
 
     @property
+    def data(self) -> memory.MemoryPointer:
+        if not self._memory.ptr:
+            return memory.MemoryPointer(self._memory, 0)
+        return memory.MemoryPointer(self._memory, self._host.__array_interface__["data"][0] - self._memory.ptr)
+
+    @property
     def flags(self) -> Any:
         f = self._host.flags
         return SimpleNamespace(c_contiguous=f.c_contiguous, f_contiguous=f.f_contiguous, owndata=self.base is None)
-
-    # ---- what makes the host wait
-
-    def get(self) -> np.ndarray:
-        SYNCHRONISATIONS.append("get")
-        return self._host.copy()
-
-    def item(self) -> Any:
-        return self.get().item()
-
-    def tolist(self) -> Any:
-        return self.get().tolist()
-
-    def __bool__(self) -> bool:
-        if not self.size:
-            warnings.warn("The truth value of an empty array is ambiguous", DeprecationWarning, stacklevel=2)
-            return False
-        if self.size > 1:
-            raise ValueError("The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()")
-        return bool(self.get())
-
-    def __int__(self) -> int:
-        return int(self.get())
-
-    def __float__(self) -> float:
-        return float(self.get())
-
-    def __complex__(self) -> complex:
-        return complex(self.get())
-
-    def __repr__(self) -> str:
-        return repr(self.get())
-
-    def __format__(self, spec: str) -> str:
-        return format(self.get(), spec)
 
     # ---- protocols
 
@@ -139,19 +123,24 @@ class ndarray:
         return (self[i] for i in range(len(self)))
 
     def _index(self, index: Any) -> Any:
-        """An index as NumPy takes it. Masks make the host wait; only one is allowed."""
+        """An index as NumPy takes it. Masks make the host wait; arrays of the host are copied to the device."""
+        if any(isinstance(p, (np.ndarray, list)) for p in (index if isinstance(index, tuple) else (index,))):
+            streams.refuse("H2D")
+            TRANSFERS.append("index")
         parts = [p._host if isinstance(p, ndarray) else p for p in (index if isinstance(index, tuple) else (index,))]
         if any(isinstance(p, np.ndarray) and p.dtype.kind == "b" and p.ndim for p in parts):
-            SYNCHRONISATIONS.append("mask")
+            streams.synchronise("mask")
         return tuple(parts)
 
     def __getitem__(self, index: Any) -> ndarray:
-        return put(np.asarray(self._host[self._index(index)]), self)
+        host, index = self._host, self._index(index)
+        return performed("take", lambda: np.asarray(host[index]), self)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim:
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
-        self._host[self._index(index)] = value._host if isinstance(value, ndarray) else value
+        host, index, given = self._host, self._index(index), value._host if isinstance(value, ndarray) else value
+        streams.enqueue("put", lambda: host.__setitem__(index, given))
 
     def __copy__(self) -> ndarray:
         return self.copy()
@@ -162,36 +151,40 @@ class ndarray:
     # ---- methods that are not functions of the same name
 
     def copy(self, order: str = "C") -> ndarray:
-        return put(self._host.copy(order))
+        host = self._host
+        return performed("copy", lambda: host.copy(order))
 
     def astype(self, dtype: Any, order: str = "K", casting: Any = None, subok: Any = None, copy: Any = True) -> ndarray:
         if casting is not None or subok is not None:
             raise TypeError("casting and subok are not supported")
-        return put(self._host.astype(dtype, order, copy=bool(copy)), self)
+        host = self._host
+        return performed("astype", lambda: host.astype(dtype, order, copy=bool(copy)), self)
 
     def fill(self, value: Any) -> None:
-        self._host.fill(value)
+        host, given = self._host, value._host if isinstance(value, ndarray) else value
+        streams.enqueue("fill", lambda: host.fill(given))
 
     def view(self, dtype: Any = None) -> ndarray:
         return put(self._host.view() if dtype is None else self._host.view(dtype), self)
 
-    def dot(self, b: Any) -> ndarray:
+    def dot(self, b: Any, out: Any = None) -> ndarray:
         if not isinstance(b, ndarray):
             raise TypeError(f"Argument 'b' has incorrect type (expected ndarray, got {type(b).__name__})")
-        return put(np.asarray(self._host.dot(b._host)))
+        return namespace().dot(self, b, out)
 
     def nonzero(self) -> tuple[ndarray, ...]:
-        SYNCHRONISATIONS.append("nonzero")
+        streams.synchronise("nonzero")
         return tuple(map(put, self._host.nonzero()))
 
     def conj(self) -> ndarray:
-        return put(self._host.conj()) if self.dtype.kind == "c" else self
+        host = self._host
+        return performed("conj", lambda: host.conj()) if self.dtype.kind == "c" else self
 
     conjugate = conj
 
     def reshape(self, *shape: Any, order: str = "C") -> ndarray:
-        shape = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
-        return put(self._host.reshape(*[shape], order=order), self)
+        shape, host = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape, self._host
+        return performed("copy", lambda: host.reshape(*[shape], order=order), self)
 
     def transpose(self, *axes: Any) -> ndarray:
         return put(self._host.transpose(*axes), self)
@@ -205,24 +198,6 @@ class ndarray:
     __ge__, __eq__, __ne__ = _comparison("greater_equal"), _comparison("equal"), _comparison("not_equal")
 
 
-def _method(name: str, *parameters: str) -> Callable[..., Any]:
-    """A method with CuPy's parameters, computed by NumPy's."""
-    def method(self: ndarray, *args: Any, **kwargs: Any) -> Any:
-        given = dict(zip(parameters, args, strict=False), **kwargs)
-        if len(args) > len(parameters) or set(kwargs) - set(parameters):
-            raise TypeError(f"ndarray.{name}() takes {parameters}, got {len(args)} arguments and {sorted(kwargs)}")
-        out = given.pop("out", None)
-        given = {k: plain(v) for k, v in given.items()}
-        result = put(np.asarray(getattr(self._host, name)(**given)), self)
-        if out is None:
-            return result
-        out._host[...] = result._host
-        return out
-
-    method.__name__ = name
-    return method
-
-
 def plain(x: Any) -> Any:
     """An argument as NumPy takes it; NumPy's own arrays are refused."""
     if isinstance(x, ndarray):
@@ -232,82 +207,64 @@ def plain(x: Any) -> Any:
     return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
 
 
-_REDUCTION, _SORT = ("axis", "dtype", "out", "keepdims"), ("axis", "kind")
-for _name, _parameters in {
-    "sum": _REDUCTION, "prod": _REDUCTION, "mean": _REDUCTION, "cumsum": _REDUCTION[:3], "cumprod": _REDUCTION[:3],
-    "max": ("axis", "out", "keepdims"), "min": ("axis", "out", "keepdims"), "any": ("axis", "out", "keepdims"),
-    "all": ("axis", "out", "keepdims"), "var": ("axis", "dtype", "out", "ddof", "keepdims"),
-    "std": ("axis", "dtype", "out", "ddof", "keepdims"), "argmax": ("axis", "out", "dtype", "keepdims"),
-    "argmin": ("axis", "out", "dtype", "keepdims"), "argsort": _SORT, "argpartition": ("kth", "axis"),
-    "ravel": ("order",), "flatten": ("order",), "squeeze": ("axis",), "repeat": ("repeats", "axis"),
-    "take": ("indices", "axis", "out"), "round": ("decimals", "out"), "clip": ("min", "max", "out"),
-    "trace": ("offset", "axis1", "axis2", "dtype", "out"), "diagonal": ("offset", "axis1", "axis2"),
-    "compress": ("condition", "axis", "out"), "searchsorted": ("v", "side", "sorter"),
-}.items():
-    setattr(ndarray, _name, _method(_name, *_parameters))
-
-
-def _positional(name: str) -> Callable[..., Any]:
-    """A method that changes the array, or whose arguments NumPy takes by position only."""
-    def method(self: ndarray, *args: Any) -> Any:
-        result = getattr(self._host, name)(*map(plain, args))
-        return None if result is None else put(result, self)
-    return method
-
-
-for _name in ("sort", "partition", "swapaxes"):
-    setattr(ndarray, _name, _positional(_name))
-
-
-def _binary(name: str) -> tuple[Callable[..., Any], ...]:
-    def forward(self: ndarray, other: Any) -> Any:
-        if isinstance(other, ndarray):
-            return getattr(namespace(), name)(self, other)
-        if defers(self, other):
-            return NotImplemented
-        return getattr(np, name)(self, other)
-
-    def backward(self: ndarray, other: Any) -> Any:
-        return getattr(namespace(), name)(other, self)
-
-    def inplace(self: ndarray, other: Any) -> Any:
-        return getattr(namespace(), name)(self, other, self)
-
-    return forward, backward, inplace
-
-
-def defers(x: Any, y: Any) -> bool:
-    """Whether the other operand's reflected operator goes first (NEP 13, and priorities where there is no __array_ufunc__)."""
-    missing = object()
-    protocol = getattr(y, "__array_ufunc__", missing)
-    if protocol is not missing:
-        return protocol is None
-    return x.__array_priority__ < getattr(y, "__array_priority__", 0)
-
-
-for _name, _function in {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "pow": "power",
-                         "floordiv": "floor_divide", "mod": "remainder", "divmod": "divmod", "matmul": "matmul",
-                         "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "left_shift",
-                         "rshift": "right_shift"}.items():
-    _forward, _backward, _inplace = _binary(_function)
-    setattr(ndarray, f"__{_name}__", _forward)
-    setattr(ndarray, f"__r{_name}__", _backward)
-    if _name not in ("divmod", "matmul"):
-        setattr(ndarray, f"__i{_name}__", _inplace)
-for _name, _function in {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}.items():
-    setattr(ndarray, f"__{_name}__", lambda self, f=_function: getattr(namespace(), f)(self))
-assert {a for a in vars(ndarray) if not a.startswith("_")} <= ATTRIBUTES
-
-
 def put(host: np.ndarray, source: ndarray | None = None) -> ndarray:
-    """A NumPy array, wrapped: as the source itself, as a view of it, or as an array of its own."""
+    """A NumPy array on the device: the source itself, a view of it, or an array of its own in new memory, laid out as it is."""
     host = np.asarray(host)
-    if host.dtype.kind not in "biufc":
+    if not supported(host.dtype):
         raise ValueError(f"Unsupported dtype {host.dtype}")
     if source is not None and host is source._host:
         return source
     array = ndarray.__new__(ndarray)
-    array._host, array.base = host, None
-    if source is not None and math.prod(host.shape) and np.may_share_memory(host, source._host):
-        array.base = source if source.base is None else source.base
+    if source is not None and host.size and np.may_share_memory(host, source._host):
+        array._host, array._memory, array.base = host, source._memory, source if source.base is None else source.base
+        return array
+    strides = None if host.flags.c_contiguous else np.empty_like(host).strides
+    array.__init__(host.shape, host.dtype, None, strides)  # type: ignore[misc]
+    array._host[...] = host
     return array
+
+
+def wrapped(result: Any, sources: list[ndarray]) -> Any:
+    """Results as CuPy returns them: arrays, also where NumPy gives scalars; views know their base."""
+    if isinstance(result, (tuple, list)):
+        return type(result)(wrapped(r, sources) for r in result) if type(result) in (tuple, list) else tuple(
+            wrapped(r, sources) for r in result)
+    if isinstance(result, np.ndarray):
+        for source in sources:
+            if result is source._host or (result.size and np.may_share_memory(result, source._host)):
+                return put(result, source)
+        return put(result)
+    return put(np.asarray(result)) if is_scalar(result) else result
+
+
+def performed(name: str, compute: Callable[[], Any], *sources: ndarray) -> Any:
+    """What compute gives, on the device; a capture records it, with the memory where its results lie."""
+    if (capture := streams.capturing()) is None:
+        streams.catch_up()
+        result = wrapped(compute(), list(sources))
+        if any(owned(result)):
+            LAUNCHES.append(name)
+        return result
+    with np.errstate(all="ignore"):
+        result = wrapped(compute(), list(sources))
+    made = [x._host if own else None for x, own in zip(leaves(result), owned(result), strict=True)]
+    if any(owned(result)):
+        streams.enqueue(name, lambda: _write(made, leaves(compute())))
+        capture.made += [host for host in made if host is not None]
+    return result
+
+
+def leaves(result: Any) -> list[Any]:
+    """The arrays of a result, which may be nested."""
+    return [x for r in result for x in leaves(r)] if isinstance(result, (tuple, list)) else [result]
+
+
+def owned(result: Any) -> list[bool]:
+    """Which of the arrays of a result are no views."""
+    return [isinstance(x, ndarray) and x.base is None for x in leaves(result)]
+
+
+def _write(made: list[np.ndarray | None], results: list[Any]) -> None:
+    for host, result in zip(made, results, strict=True):
+        if host is not None:
+            host[...] = result

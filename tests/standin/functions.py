@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from tests.standin.array import SYNCHRONISATIONS, is_scalar, ndarray, plain, put, unsupported
+from tests.standin import streams
+from tests.standin.array import is_scalar, ndarray, performed, plain, put, unsupported
+from tests.standin.counters import TRANSFERS
+from tests.standin.libraries import refuse_library
 from tests.standin.table import signature
 
 RENAMED = {"reshape": {"newshape": "shape"}, "tri": {}}
 ARRAYS = frozenset(["a", "arr", "ar", "m", "v", "x"])
 """Names of parameters for which CuPy takes its own arrays only."""
 ANYTHING = frozenset("isscalar shape ndim size iscomplexobj isrealobj result_type can_cast common_type array_equal".split())
+IN_PLACE = frozenset("fill_diagonal place put putmask put_along_axis".split())
+WAITING = frozenset("unique nonzero argwhere flatnonzero extract".split())
 LISTS = frozenset("broadcast_shapes meshgrid ix_ average pad tile".split())
 
 
@@ -20,10 +25,15 @@ def function(module: str, name: str, compute: Callable[..., Any]) -> Callable[..
     """CuPy's function of this name."""
     def call(*args: Any, **kwargs: Any) -> Any:
         check(module, name, args, kwargs)
-        renamed = {RENAMED.get(name, {}).get(k, k): plain(v) for k, v in kwargs.items()}
-        if name in ("unique", "nonzero", "argwhere", "flatnonzero", "extract"):
-            SYNCHRONISATIONS.append(name)
-        return wrapped(compute(*map(plain, args), **renamed), [a for a in args if isinstance(a, ndarray)])
+        refuse_library(module, name, args, kwargs)
+        renamed = {RENAMED.get(name, {}).get(k, k): plain(v) for k, v in kwargs.items() if k != "out" or v is not None}
+        if name in WAITING:
+            streams.synchronise(name)
+        given = list(map(plain, args))
+        if (out := kwargs.get("out")) is not None or name in IN_PLACE:
+            streams.enqueue(name, lambda: compute(*given, **renamed))
+            return out
+        return performed(name, lambda: compute(*given, **renamed), *[a for a in args if isinstance(a, ndarray)])
 
     call.__name__ = call.__qualname__ = name
     call.__module__ = module
@@ -44,19 +54,6 @@ def check(module: str, name: str, args: Any, kwargs: Any) -> None:
         raise unsupported(bound[first])
 
 
-def wrapped(result: Any, sources: list[ndarray]) -> Any:
-    """Results as CuPy returns them: arrays, also where NumPy gives scalars; views know their base."""
-    if isinstance(result, (tuple, list)):
-        return type(result)(wrapped(r, sources) for r in result) if type(result) in (tuple, list) else tuple(
-            wrapped(r, sources) for r in result)
-    if isinstance(result, np.ndarray):
-        for source in sources:
-            if result is source._host or (result.size and np.may_share_memory(result, source._host)):
-                return put(result, source)
-        return put(result)
-    return put(np.asarray(result)) if is_scalar(result) else result
-
-
 # ---- functions with a behaviour of their own
 
 def array(obj: Any, dtype: Any = None, copy: Any = True, order: Any = "K", subok: bool = False, ndmin: int = 0, *,
@@ -66,7 +63,18 @@ def array(obj: Any, dtype: Any = None, copy: Any = True, order: Any = "K", subok
         raise NotImplementedError
     if isinstance(obj, ndarray) and not copy and dtype in (None, obj.dtype) and order in (None, "K", "A"):
         return obj
+    if isinstance(obj, ndarray):
+        host = obj._host
+        return performed("copy", lambda: np.array(host, dtype=dtype, order=order or "K", ndmin=ndmin))
+    if isinstance(obj, (list, tuple)) and any(isinstance(x, ndarray) for x in obj):
+        given = _nested(obj)
+        return performed("concatenate", lambda: np.array(given, dtype=dtype, order=order or "K", ndmin=ndmin))
     made = np.array(_nested(obj), dtype=dtype, order=order or "K", ndmin=ndmin)
+    if not made.ndim:
+        return performed("fill", lambda: made.copy())
+    streams.refuse("H2D")
+    streams.catch_up()
+    TRANSFERS.append("asarray")
     return put(made)
 
 
@@ -86,7 +94,8 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, b
 
 def ascontiguousarray(a: Any, dtype: Any = None) -> ndarray:
     made = array(a, dtype, copy=False)
-    return made if made.flags.c_contiguous and made.ndim else put(np.ascontiguousarray(made._host))
+    host = made._host
+    return made if made.flags.c_contiguous and made.ndim else performed("copy", lambda: np.ascontiguousarray(host).copy())
 
 
 def asnumpy(a: Any) -> np.ndarray:
@@ -96,6 +105,8 @@ def asnumpy(a: Any) -> np.ndarray:
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None and y is None:
         return condition.nonzero()
+    if isinstance(condition, np.ndarray):
+        raise unsupported(condition)
     for part in (x, y):
         if hasattr(part, "__cupy_override_elementwise_kernel__"):
             return part.__cupy_override_elementwise_kernel__(where, condition, x, y)
@@ -104,7 +115,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
         if (not is_scalar(part) and not isinstance(part, np.ndarray)) or (isinstance(part, np.ndarray) and any(
                 part is given for given in (x, y))):
             raise unsupported(part)
-    return put(np.asarray(np.where(*parts)))
+    return performed("where", lambda: np.asarray(np.where(*parts)))
 
 
 where.name = "cupy_where"  # type: ignore[attr-defined]
@@ -116,7 +127,9 @@ def einsum(*operands: Any, dtype: Any = None, optimize: Any = False) -> ndarray:
         if not isinstance(a, ndarray):
             raise unsupported(a)
     del dtype
-    return put(np.asarray(np.einsum(*map(plain, operands), optimize=optimize)))
+    refuse_library("cupy", "einsum", operands, {})
+    given = list(map(plain, operands))
+    return performed("einsum", lambda: np.asarray(np.einsum(*given, optimize=optimize)).copy())
 
 
 def require_arrays(compute: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,15 +138,32 @@ def require_arrays(compute: Callable[..., Any]) -> Callable[..., Any]:
         for part in tup:
             if not isinstance(part, ndarray):
                 raise TypeError(f"Only cupy arrays can be concatenated, got {type(part)}")
-        return put(compute(list(map(plain, tup)), *args, **{k: plain(v) for k, v in kwargs.items()}))
+        given, options = list(map(plain, tup)), {k: plain(v) for k, v in kwargs.items() if v is not None}
+        if (out := kwargs.get("out")) is not None:
+            streams.enqueue("concatenate", lambda: compute(given, *args, **options))
+            return out
+        return performed("concatenate", lambda: compute(given, *args, **options))
     return call
+
+
+def empty(shape: Any, dtype: Any = float, order: str = "C") -> ndarray:
+    return ndarray(shape, dtype, order=order)
+
+
+def copyto(dst: ndarray, src: Any, casting: str = "same_kind", where: Any = None) -> None:
+    if where is not None:
+        raise NotImplementedError("the stand-in's copyto has no where")
+    host, given = dst._host, src._host if isinstance(src, ndarray) else src
+    if not is_scalar(src) and not isinstance(src, ndarray):
+        raise unsupported(src)
+    streams.enqueue("copyto", lambda: np.copyto(host, given, casting=casting))  # type: ignore[arg-type]
 
 
 OWN: dict[str, Callable[..., Any]] = {
     "array": array, "asarray": asarray, "asanyarray": asarray, "ascontiguousarray": ascontiguousarray, "asnumpy": asnumpy,
     "where": where, "einsum": einsum, "is_available": lambda: True,
     "concatenate": require_arrays(np.concatenate), "concat": require_arrays(np.concatenate),
-    "stack": require_arrays(np.stack), "get_array_module": lambda *_args: np,
+    "stack": require_arrays(np.stack), "empty": empty, "copyto": copyto, "get_array_module": lambda *_args: np,
 }
 PASSED = frozenset("isscalar shape ndim size iscomplexobj isrealobj result_type can_cast common_type promote_types issubdtype "
                    "broadcast_shapes min_scalar_type isdtype typename may_share_memory shares_memory".split())

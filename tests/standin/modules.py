@@ -3,8 +3,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from contextlib import nullcontext
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,14 @@ import scipy.fft
 import scipy.linalg
 import scipy.signal
 
-from tests.standin import decompositions, sparse
+from tests.standin import counters, decompositions, kernels, memory, nvmath_, sparse, streams
 from tests.standin import matrices as matrices_of_scipy
-from tests.standin.array import SYNCHRONISATIONS, ndarray, plain, put
+from tests.standin.array import performed, plain
+from tests.standin.cuda_modules import MODULES as CUDA
+from tests.standin.cuda_modules import cuda
+from tests.standin.elementwise import ElementwiseKernel
 from tests.standin.functions import module_function
+from tests.standin.methods import ndarray
 from tests.standin.special import special
 from tests.standin.table import MODULES, TABLE
 from tests.standin.ufunc import gufunc, ufunc
@@ -49,9 +52,12 @@ def cupy() -> ModuleType:
     for name in TYPES:
         setattr(module, name, getattr(np, name))
     module.__version__ = f"{TABLE['version']} (stand-in on the CPU)"
-    for name, part in {"ndarray": ndarray, "ufunc": ufunc, "matmul": gufunc(), "bool": np.bool_, "linalg": linalg(),
+    for name, part in {"ndarray": ndarray, "ElementwiseKernel": ElementwiseKernel, "RawKernel": kernels.RawKernel,
+                       "RawModule": kernels.RawModule, "ufunc": ufunc, "matmul": gufunc(), "bool": np.bool_, "linalg": linalg(),
                        "fft": filled("cupy.fft", np.fft), "cuda": cuda(), "random": random(),
-                       "synchronisations": SYNCHRONISATIONS}.items():
+                       "get_default_memory_pool": lambda: memory.DEFAULT,
+                       "launches": counters.LAUNCHES, "allocations": counters.ALLOCATIONS, "transfers": counters.TRANSFERS,
+                       "synchronisations": counters.SYNCHRONISATIONS}.items():
         setattr(module, name, part)
     return module
 
@@ -75,23 +81,6 @@ def random() -> ModuleType:
     return module
 
 
-class Device(nullcontext[None]):
-    """cupy.cuda.Device: there is one."""
-
-
-def cuda() -> ModuleType:
-    module = ModuleType("cupy.cuda")
-    module.device = ModuleType("cupy.cuda.device")  # type: ignore[attr-defined]
-    module.Device = module.device.Device = Device  # type: ignore[attr-defined]
-    module.device.get_cusparse_handle = lambda: 0  # type: ignore[attr-defined]
-    stream = SimpleNamespace(synchronize=lambda: SYNCHRONISATIONS.append("stream"))
-    module.get_current_stream = lambda: stream  # type: ignore[attr-defined]
-    module.runtime = SimpleNamespace(  # type: ignore[attr-defined]
-        memGetInfo=lambda: (0, 0), getDevice=lambda: 0, getDeviceProperties=lambda _n: {"name": b"stand-in, no GPU"},
-        driverGetVersion=lambda: 0, runtimeGetVersion=lambda: 0)
-    return module
-
-
 # ---- cuSPARSE's tridiagonal solver, on addresses as it is called
 
 def at(address: int, dtype: Any, *shape: int) -> np.ndarray:
@@ -103,6 +92,8 @@ def at(address: int, dtype: Any, *shape: int) -> np.ndarray:
 def gtsv2(dtype: Any) -> Any:
     """T X = B in place, for the k columns of B, each ``ldb`` entries after the one before; not finite where T is singular."""
     def solve(_handle: int, m: int, k: int, lower: int, middle: int, upper: int, b: int, ldb: int, _buffer: int) -> None:
+        streams.refuse("cuSPARSE")
+        streams.catch_up()
         bands, columns = np.zeros((3, m), dtype), at(b, dtype, k, ldb)[:, :m]
         bands[0, 1:], bands[1], bands[2, :-1] = at(upper, dtype, m)[:-1], at(middle, dtype, m), at(lower, dtype, m)[1:]
         try:
@@ -120,13 +111,17 @@ def cusparse() -> ModuleType:
     return module
 
 
+def _filtered(b: Any, a: Any, x: Any, axis: int) -> Any:
+    return performed("lfilter", lambda: scipy.signal.lfilter(b, a, x, axis))
+
+
 # ---- installation
 
 def modules() -> dict[str, ModuleType]:
     """Every module that the package reaches, by its name."""
     top = cupy()
     found = {"cupy": top, **{f"cupy.{name}": getattr(top, name) for name in ("linalg", "fft", "cuda", "random")},
-             "cupy.cuda.device": top.cuda.device}
+             **{f"cupy.cuda.{name}": getattr(top.cuda, name) for name in CUDA}}
     matrices, solvers = ModuleType("cupyx.scipy.sparse"), ModuleType("cupyx.scipy.sparse.linalg")
     for name, cls in sparse.CLASSES.items():
         setattr(matrices, f"{name}_matrix", cls)
@@ -138,10 +133,12 @@ def modules() -> dict[str, ModuleType]:
     found |= {"cupyx": cupyx, "cupyx.scipy": ModuleType("cupyx.scipy"), "cupyx.scipy.sparse": matrices,
               "cupyx.scipy.sparse.linalg": solvers, "cupy_backends": ModuleType("cupy_backends"),
               "cupy_backends.cuda": ModuleType("cupy_backends.cuda"),
-              "cupy_backends.cuda.libs": ModuleType("cupy_backends.cuda.libs"), "cupy_backends.cuda.libs.cusparse": cusparse()}
+              "cupy_backends.cuda.libs": ModuleType("cupy_backends.cuda.libs"),
+              "cupy_backends.cuda.api": ModuleType("cupy_backends.cuda.api"), "cupy_backends.cuda.api.runtime": top.cuda.runtime,
+              "cupy_backends.cuda.libs.cusparse": cusparse()}
     filters = ModuleType("cupyx.scipy.signal")  # which does not say what it has where there are no CUDA libraries
     filters.lfilter = (  # type: ignore[attr-defined]
-        lambda b, a, x, axis=-1: put(scipy.signal.lfilter(*map(plain, (b, a, x)), axis)))
+        lambda b, a, x, axis=-1: _filtered(plain(b), plain(a), plain(x), axis))
     found |= {"cupyx.scipy.fft": filled("cupyx.scipy.fft", scipy.fft), "cupyx.scipy.linalg": matrices_of_scipy.linalg(),
               "cupyx.scipy.signal": filters, "cupyx.scipy.special": special()}
     for name, module in found.items():
@@ -153,9 +150,10 @@ def modules() -> dict[str, ModuleType]:
 
 
 def install() -> ModuleType:
-    """Put the stand-in in CuPy's place, for the rest of this process. Raises RuntimeError where CuPy is loaded already."""
+    """Put the stand-in in the places of CuPy and nvmath, for this process. Raises RuntimeError where CuPy is loaded already."""
     if "cupy" in sys.modules:
         raise RuntimeError("the stand-in must be installed before CuPy is imported")
     found = modules()
     sys.modules.update(found)
+    nvmath_.install()
     return found["cupy"]

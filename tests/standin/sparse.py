@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
+from tests.standin import streams
 from tests.standin.array import ndarray, put, unsupported
 
 FORMATS = ("csr", "csc", "coo")
@@ -31,6 +32,7 @@ class spmatrix:
         elif not isinstance(arg1, tuple):
             arg1 = dtype_checked(hosted(arg1))
         made = getattr(scipy.sparse, f"{self.format}_matrix")(arg1, shape=shape, dtype=dtype, copy=copy)
+        refuse()
         if dtype_checked(made).dtype.char not in DTYPES:
             raise ValueError("Only bool, float32, float64, complex64 and complex128 are supported")
         self._host = made
@@ -51,6 +53,7 @@ class spmatrix:
 
     def toarray(self, order: Any = None, out: Any = None) -> ndarray:
         assert out is None
+        refuse()
         return put(self._host.toarray(order))
 
     def tocsr(self, copy: bool = False) -> Any:
@@ -89,9 +92,16 @@ class spmatrix:
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, ndarray) and other.ndim > 2:
             raise ValueError("could not interpret dimensions")
+        refuse()
         if not isinstance(other, (ndarray, spmatrix, np.ndarray)) and not np.isscalar(other) and not scipy.sparse.issparse(other):
             return NotImplemented
         return wrapped(self._host @ same(other))
+
+
+def refuse() -> None:
+    """Raise as cuSPARSE does while a stream is captured; else wait for what was enqueued before."""
+    streams.refuse("cuSPARSE")
+    streams.catch_up()
 
 
 def dtype_checked(data: Any) -> Any:
@@ -143,6 +153,7 @@ class SuperLU:
     def solve(self, rhs: Any, trans: str = "N") -> ndarray:
         if not isinstance(rhs, ndarray) or rhs.ndim not in (1, 2):
             raise TypeError("rhs must be a cupy.ndarray of one or two axes")
+        refuse()
         return put(self._factors.solve(rhs._host, trans))
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.standin.array import is_scalar, ndarray, put, unsupported
+from tests.standin import streams
+from tests.standin.array import is_scalar, ndarray, performed, put, unsupported
+from tests.standin.libraries import refuse_library
 
 SCATTERED = "iIlLqQefd"  # dtypes of ufunc.at with integer arrays (atomics)
 
@@ -33,12 +35,17 @@ class ufunc:
         casts = self._loop(inputs) if dtype is None else None
         options = {"dtype": dtype, "casting": casting} if isinstance(self._numpy, np.ufunc) else {}
         if out is not None:
-            np.copyto(host(out), self._numpy(*inputs, **options), casting=casting)
+            to = host(out)
+            streams.enqueue(self.name, lambda: np.copyto(to, self._numpy(*inputs, **options), casting=casting))  # type: ignore[arg-type]
             return out
-        result = self._numpy(*inputs, **options)
-        results = result if isinstance(result, tuple) else (result,)
-        wrapped = tuple(put(np.asarray(r, c)) for r, c in zip(results, casts or [None] * self.nout, strict=True))
-        return wrapped if isinstance(result, tuple) else wrapped[0]
+
+        def compute() -> Any:
+            result = self._numpy(*inputs, **options)
+            if not isinstance(result, tuple):
+                return np.asarray(result, casts and casts[0])
+            return tuple(np.asarray(r, c) for r, c in zip(result, casts or [None] * self.nout, strict=True))
+
+        return performed(self.name, compute)
 
     def _loop(self, inputs: list[Any]) -> str:
         """The dtypes of the results: of CuPy's first loop that takes the inputs; Python's numbers alone are double precision."""
@@ -60,7 +67,8 @@ class ufunc:
             if a.dtype.char not in allowed:
                 raise TypeError(f"cupy.{self.__name__}.at does not support {a.dtype}")
         value = b.astype(a.dtype, copy=False)._host if isinstance(b, ndarray) else b
-        self._numpy.at(a._host, a._index(indices), value)
+        to, index = a._host, a._index(indices)
+        streams.enqueue(f"{self.name}_at", lambda: self._numpy.at(to, index, value))
 
     def reduce(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         if self.__name__ not in ("add", "multiply"):
@@ -101,8 +109,10 @@ class gufunc:
     def __call__(self, *args: Any, out: Any = None, dtype: Any = None, axes: Any = None) -> Any:
         if any(not isinstance(a, ndarray) for a in args):
             raise next(unsupported(a) for a in args if not isinstance(a, ndarray))
-        result = np.matmul(*[a._host for a in args], dtype=dtype, **({} if axes is None else {"axes": axes}))
+        refuse_library("cupy", "matmul", args, {})
+        given, options = [a._host for a in args], {} if axes is None else {"axes": axes}
         if out is not None:
-            out._host[...] = result
+            to = out._host
+            streams.enqueue("matmul", lambda: np.copyto(to, np.matmul(*given, dtype=dtype, **options)))
             return out
-        return put(np.asarray(result))
+        return performed("matmul", lambda: np.asarray(np.matmul(*given, dtype=dtype, **options)))

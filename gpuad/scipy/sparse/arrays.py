@@ -11,7 +11,7 @@ from gpuad.errors import ArrayConversionError
 from gpuad.operands import converts
 from gpuad.primitives.sparse import Pattern, constant, is_sparse
 from gpuad.program import own
-from gpuad.traced import raw
+from gpuad.traced import raw, underlying
 from linalg import Scatter
 from linalg.arrays import is_array, is_cupy, namespace
 
@@ -132,7 +132,7 @@ class SparseArray:
     def _on(self, *places: np.ndarray) -> tuple[Any, ...]:
         """Places where the entries lie."""
         device = raw(self.data)
-        return tuple(map(namespace(device).asarray, places)) if is_cupy(device) else places
+        return tuple(map(namespace(device).asarray, places)) if is_cupy(underlying(device)) else places
 
     def _collected(self, data: Any, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int] | None = None) -> SparseArray:
         """The matrix in format csr with data added up at places."""

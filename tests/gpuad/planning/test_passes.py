@@ -371,7 +371,7 @@ def test_a_small_network() -> None:
     program = program_of(ad.value_and_grad(loss), params, x, y)
     analysed = analyse(program)
     computing = [row for row in analysed.rows if row.function not in functions.VIEWS]
-    assert len(program.rows) == 33
+    assert len(program.rows) == 36
     assert len(computing) == 26
     assert set(analysed.notes) <= {*RULES, "dead", "equal", "outer", "products", "scatters", "reductions", "chains"}
 

@@ -317,3 +317,21 @@ def test_results_that_are_no_pytrees_of_arrays() -> None:
     for f in (lambda x: Opaque(2 * x), lambda x: (x, (v for v in (x, x))), lambda x: {x.size}):
         with pytest.raises(PlanError, match="containers that optree knows"):
             plan(f)(X)
+
+
+@pytest.mark.parametrize("derive", [
+    lambda f: ad.grad(lambda x: np.sum(f(x))),
+    lambda f: ad.jacobian(f),
+    lambda f: ad.jacobian(f, order="forward"),
+    lambda f: lambda x: ad.vjp(f, x)[1](np.arange(1.0, 4.0)),
+    lambda f: lambda x: ad.jvp(f, (x,), (np.arange(1.0, 4.0),))[1],
+    lambda f: ad.hessian(lambda x: np.sum(f(x) ** 2)),
+])
+def test_arrays_from_outside_are_read_anew_where_they_meet_a_seed(derive: Any) -> None:
+    c = np.arange(1.0, 4.0)
+    f = lambda x: x * c
+    planned, x = ad.plan(derive(f)), np.ones(3)
+    for _ in range(2):
+        a, b = planned(x), derive(f)(x)
+        np.testing.assert_allclose(a, b)
+        c += 1

@@ -1,0 +1,246 @@
+"""One-block programs: consecutive steps whose arithmetic takes less time than their launches become one launch of one block.
+
+A block runs on one multiprocessor of a hundred, so it pays only where the work is small. The times here are estimates of a Hopper
+GPU's; the steps are cut where their sum is least.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from gpuad.planning import functions
+from gpuad.planning.device.block import Block, is_head, moves, reduced_length
+from gpuad.planning.device.block_text import Text, parts_of
+from gpuad.planning.device.code import Code, Launch, Node, Step
+from gpuad.planning.device.dtypes import is_known
+from gpuad.planning.device.expressions import is_supported
+from gpuad.planning.device.indexing import numbers_of, parsed
+from gpuad.planning.device.places import ACROSS, shape_of, sources
+from gpuad.planning.device.text import indented, source
+from gpuad.planning.passes.facts import uniform
+from gpuad.planning.program import Program, Row, Spec, Var, variables
+from gpuad.planning.storage import is_view
+
+LAUNCH, PRODUCT = 3000.0, 5000.0
+"""Nanoseconds of a small kernel inside a graph, and of a matrix product of a library: little of it is arithmetic."""
+BARRIER = 60.0
+"""Nanoseconds of a row in a block: a barrier, and the latency of what follows it."""
+ENTRIES = 1 << 16
+"""Entries that the arrays of a block may have together."""
+ROWS = 400
+"""Rows of a block: more take a compiler too long."""
+PER_NS = {"entry": 16.0, "dear": 4.0, "term": 40.0, "move": 8.0}
+"""Entries of elementwise rows, of those with dear functions, terms of sums and products, comparisons of indices in a nanosecond."""
+CHEAP = {np.add, np.subtract, np.multiply, np.negative, np.maximum, np.minimum, np.square, np.absolute, functions.select,
+         functions.cast, functions.convert}
+
+
+def is_small(program: Program) -> bool:
+    """Whether one block computes the whole program, and faster than a launch for each row would."""
+    rows = [i for i, row in program.numbered() if not is_view(row)]
+    return bool(rows) and len(rows) <= ROWS and all(can_compute(program, i) for i in rows) \
+        and sum(program.rows[i - program.first].out.size for i in rows) <= ENTRIES \
+        and LAUNCH + sum(time(program, i) for i in rows) <= sum(_alone(program, [i]) for i in rows)
+
+
+def can_compute(program: Program, i: int) -> bool:
+    """Whether a block can compute a row that is no view."""
+    row = program.rows[i - program.first]
+    if row.ordered or row.out.kind not in ("array", "scalar", "number") or not is_known(row.out.dtype) or not row.out.size:
+        return False
+    if not all(_is_readable(program.spec(j)) for j in row.parents):
+        return False
+    if is_head(row):
+        return _reduces(program, row)
+    if moves(row):
+        return _moves(program, row)
+    return is_supported(program, row) and all(type(x) is Var or uniform(x) is not None or np.size(x) == 1 for x in sources(row))
+
+
+def _is_readable(spec: Spec) -> bool:
+    return spec.kind in ("array", "scalar", "number") and is_known(spec.dtype) and spec.size > 0
+
+
+def _reduces(program: Program, row: Row) -> bool:
+    if row.kwargs or not any(type(x) is Var for x in sources(row)):
+        return False
+    if any(type(x) is not Var and uniform(x) is None for x in sources(row)):
+        return False
+    if row.function is np.matmul:
+        return row.out.dtype.kind in "iufc"
+    return row.args[1] in ACROSS and not (row.out.dtype.kind == "c" and row.args[1] in (np.maximum, np.minimum))
+
+
+def _moves(program: Program, row: Row) -> bool:
+    f = row.function
+    if f is np.concatenate:
+        return not set(row.kwargs) - {"axis"} and len(row.args) == 1 and row.kwargs.get("axis", 0) is not None \
+            and all(type(x) is Var for x in row.args[0])
+    if row.kwargs:
+        return False
+    if f is functions.getitem:
+        return type(row.args[0]) is Var and parsed(program, row.args[1], shape_of(program, row.args[0])) is not None
+    if f is not functions.assigned and not all(type(x) is Var for x, _ in parts_of(row)):
+        return False
+    start = row.args[0] if f is functions.assigned else None
+    return all(parsed(program, index, row.out.shape) is not None and (type(x) is Var or np.size(x) == 1)
+               for x, index in parts_of(row)) and (start is None or type(start) is Var or uniform(start) is not None)
+
+
+def time(program: Program, i: int) -> float:
+    """Estimated nanoseconds of a row in a block."""
+    row = program.rows[i - program.first]
+    n = row.out.size
+    if is_head(row):
+        wide = 4 if row.out.dtype.itemsize > 4 else 1
+        return BARRIER + wide * n * reduced_length(program, row) / PER_NS["term"]
+    if moves(row):
+        compared = 1
+        if row.function not in (np.concatenate, functions.getitem):
+            compared = sum(numbers_of(parsed(program, index, row.out.shape)) for _, index in parts_of(row))  # type: ignore
+        return BARRIER + n * compared / PER_NS["move"]
+    return BARRIER / 4 + n / PER_NS["entry" if row.function in CHEAP else "dear"]
+
+
+def gather(program: Program, steps: Sequence[Step]) -> list[Step]:
+    """The steps, with consecutive ones replaced by a block where that takes less time."""
+    steps = list(steps)
+    small = [_is_small(program, step) for step in steps]
+    found: list[Step] = []
+    start = 0
+    while start < len(steps):
+        end = start
+        while end < len(steps) and small[end]:
+            end += 1
+        found += _cut(program, steps[start:end], steps) if end > start else [steps[start]]
+        start = max(end, start + 1)
+    return found
+
+
+def _is_small(program: Program, step: Step) -> bool:
+    rows = _rows(program, step)
+    return all(can_compute(program, i) and program.rows[i - program.first].out.size <= ENTRIES for i in rows) \
+        and all(program.spec(j).size <= ENTRIES for i in rows for j in program.rows[i - program.first].parents)
+
+
+def _rows(program: Program, step: Step) -> list[int]:
+    """The rows of a step that are no views."""
+    return [i for i in ((step,) if isinstance(step, int) else step.rows) if not is_view(program.rows[i - program.first])]
+
+
+def _cut(program: Program, run: list[Step], steps: list[Step]) -> list[Step]:
+    """A run of small steps, cut into blocks and single steps where the sum of the times is least."""
+    rows = [_rows(program, step) for step in run]
+    times = [0.0, *accumulate(sum(time(program, i) for i in each) for each in rows)]
+    entries = [0, *accumulate(sum(program.rows[i - program.first].out.size for i in each) for each in rows)]
+    counts = [0, *accumulate(map(len, rows))]
+    best, choice = [0.0], [0]
+    for k in range(1, len(run) + 1):
+        options = [(best[k - 1] + _alone(program, rows[k - 1]), k - 1)]
+        for j in range(k - 2, -1, -1):
+            if entries[k] - entries[j] > ENTRIES or counts[k] - counts[j] > ROWS:
+                break
+            options.append((best[j] + LAUNCH + times[k] - times[j], j))
+        least, j = min(options)
+        best.append(least)
+        choice.append(j)
+    found: list[Step] = []
+    k = len(run)
+    while k:
+        j = choice[k]
+        found = (_block(program, run[j:k], steps) if k - j > 1 else run[j:k]) + found
+        k = j
+    return found
+
+
+def _alone(program: Program, rows: list[int]) -> float:
+    """Nanoseconds of a step that stays as it is."""
+    if not rows:
+        return 0.0  # views
+    return PRODUCT if any(program.rows[i - program.first].function is np.matmul for i in rows) else LAUNCH
+
+
+def _block(program: Program, run: list[Step], steps: list[Step]) -> list[Step]:
+    """The block of a run, between the views that stand for arrays outside of it and those that others need of it."""
+    inside = {i for step in run for i in _rows(program, step)}
+    views = [i for step in run for i in ((step,) if isinstance(step, int) else step.rows)
+             if is_view(program.rows[i - program.first])]
+    single = {step for step in run if isinstance(step, int)}
+    outside = {i for step in steps for i in _rows(program, step)} - inside
+    roots = {i: _root(program, i) for i in views}
+    before = [i for i in views if roots[i] not in inside]
+    needed = _needed(program, outside, [i for i in views if roots[i] in inside and i in single])
+    read = {j for i in outside for j in program.rows[i - program.first].parents} | {v.index for v in variables(program.outputs)}
+    writes = tuple(i for i in sorted(inside) if i in read or any(roots[v] == i for v in needed)
+                   or any(_root(program, j) == i for j in read))
+    hidden = [i for i in views if i not in before and i not in needed]
+    return [*before, Node(tuple(sorted((*inside, *hidden))), "block", writes), *needed]
+
+
+def _root(program: Program, v: int) -> int:
+    """What a view shows, through other views."""
+    while (row := program.row(v)) is not None and is_view(row):
+        v = row.args[0].index
+    return v
+
+
+def _needed(program: Program, outside: set[int], views: list[int]) -> list[int]:
+    """The views, in order, that rows outside or the caller read, and those that they show."""
+    read = {j for i in outside for j in program.rows[i - program.first].parents} | {v.index for v in variables(program.outputs)}
+    later = {i for i, row in program.numbered() if is_view(row)} - set(views)
+    read |= {program.rows[i - program.first].args[0].index for i in later}
+    found: set[int] = set()
+    for i in reversed(views):
+        if i in read or any(program.rows[k - program.first].args[0].index == i for k in found):
+            found.add(i)
+    return sorted(found)
+
+
+def code(program: Program, node: Node, arrays: Mapping[int, Any]) -> Code:
+    """The source and the launch of a block.
+
+    ``arrays`` has an array (``shape``, ``strides`` in bytes) for each variable that the block reads from outside, or what such a
+    variable is a view of, and for each that it writes. Variables are numbered anew, so that the same work has the same text.
+    """
+    own, rows, variables_ = _own(program, node, arrays)
+    names = {i: k for k, i in enumerate(variables_)}
+    block = Block(own, rows, [names[i] for i in node.writes],
+                  lambda k: tuple(arrays[variables_[k]].strides) if variables_[k] in arrays else None)
+    text = Text(block)
+    lines = text.lines()
+    parameters = ",\n    ".join(declared for declared, _ in text.parameters.values())
+    shared = ["extern __shared__ __align__(16) unsigned char shared[];"] if block.shared_size else []
+    kernel = "\n".join([f'extern "C" __global__ void __launch_bounds__({block.threads}) one_block(\n    {parameters}) {{',
+                        *indented([*shared, *lines]), "}", ""])
+    arguments = tuple(Var(variables_[a.index]) if type(a) is Var else a for _, a in text.parameters.values())
+    launch = Launch("one_block", (1, 1, 1), (block.threads, 1, 1), block.shared_size, arguments)
+    return Code(source(kernel), (launch,), block.scratch_size)
+
+
+def _own(program: Program, node: Node, arrays: Mapping[int, Any]) -> tuple[Program, list[int], list[int]]:
+    """A block's rows as a program of its own, its rows' variables there, and the variables of the whole that its variables are."""
+    inside = {i for i in node.rows if not is_view(program.rows[i - program.first])}
+    outside: dict[int, None] = {}
+    views: set[int] = set()
+    for i in sorted(inside):
+        for j in program.rows[i - program.first].parents:
+            chain = []
+            while j not in inside and (row := program.row(j)) is not None and is_view(row) \
+                    and (row.args[0].index in arrays or j not in arrays):
+                chain.append(j)
+                j = row.args[0].index
+            views.update(chain)
+            if j not in inside:
+                outside[j] = None
+    own_rows = sorted(inside | views)
+    variables_ = [*outside, *own_rows]
+    names = {i: Var(k) for k, i in enumerate(variables_)}
+    own = Program(tuple(program.spec(i) for i in outside), (),
+                  tuple(program.rows[i - program.first].renamed(names) for i in own_rows), ())
+    return own, [names[i].index for i in own_rows], variables_
+
+
+__all__ = ["can_compute", "code", "gather", "is_small", "time"]

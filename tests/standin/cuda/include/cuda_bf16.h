@@ -1,0 +1,1 @@
+#pragma once  // what it declares is in half.hpp
