@@ -138,7 +138,8 @@ class Elementwise(Primitive):
         used = [set() if rule is None else self._uses(rule, len(rules)) for rule in rules]
         self._constant = [None if rule is None or u else rule(*[None] * (len(rules) + 1))
                           for rule, u in zip(rules, used, strict=True)]
-        self._witness = [min(u, default=0) for u in used]  # shows where the others lie: y, or the first that is used
+        self._witness = [-1 if -1 in u else k if k in u else min(u, default=0)  # the operand that shows where all of them lie
+                         for k, u in enumerate(used)]
 
     def blocks(self, row: Row, rows: Rows) -> list[Block]:
         _, parents, args, _, y, shape, dtype = row

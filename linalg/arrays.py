@@ -118,6 +118,13 @@ def device_of(x: Any) -> int | None:
     return x.device.id if is_cupy(x) else None
 
 
+def placed(x: Any, xp: Any, dtype: Any = None) -> Array:
+    """A number, a list or an array of the host as an array of a library. For CuPy a kernel writes a number: no copy."""
+    if isinstance(x, (int, float, complex, np.generic)) and getattr(xp, "__name__", "").endswith("cupy"):
+        return xp.full((), x, dtype=dtype)
+    return xp.asarray(x, dtype=dtype)
+
+
 def to_host(x: Any) -> Any:
     """x as a NumPy array: CuPy arrays are copied to the host, others are returned as they are."""
     return cupy().asnumpy(x) if is_cupy(x) else x
@@ -332,36 +339,12 @@ def assigned(x: Array, v: Any, index: tuple[Any, ...]) -> Array:
         if records(part):
             return part._record(assigned, x, v, index)
     if is_cupy(x):
-        return _assigned_there(x, v, index)
+        from linalg.kernels import assignment
+
+        return assignment.assigned(x, v, index)
     out = x.copy("K") if hasattr(x, "__setitem__") else np.array(x)
     out[index] = v
     return out
-
-
-def _assigned_there(x: Array, v: Any, index: tuple[Any, ...]) -> Array:
-    """``assigned`` on the device, which waits for it only where a mask counts how many values are used."""
-    xp, number = namespace(x), type(v) in (bool, int, float)
-    if number and x.flags.c_contiguous and (mask := _whole_mask(x.shape, index)) is not None:
-        return xp.where(mask, v, x).astype(x.dtype, copy=False)
-    out = x.copy("K")
-    if number or selects_once(index):
-        out[index] = v
-        return out
-    places = _places(x.shape, index)  # of values for one place CuPy keeps any, and NumPy the last
-    if not places.size:
-        return out
-    writer = _writer(x.shape, places)
-    values = xp.broadcast_to(xp.asarray(v), places.shape).ravel()[xp.maximum(writer, 0)]
-    return xp.where(writer < 0, out.ravel(), values).reshape(x.shape).astype(x.dtype, copy=False)
-
-
-def _whole_mask(shape: Shape, index: tuple[Any, ...]) -> Array | None:
-    """An index of full slices and a mask of the axes that follow, as a mask of the whole array; None for other ones."""
-    k, last = len(index) - 1, index[-1] if index else None
-    if getattr(last, "dtype", None) != bool or any(type(p) is not slice or p != slice(None) for p in index[:-1]):
-        return None
-    mask = namespace(last).asarray(last)
-    return mask.reshape((*mask.shape, *(1,) * (len(shape) - k - mask.ndim))) if mask.shape == shape[k:k + mask.ndim] else None
 
 
 def erased(x: Array, index: tuple[Any, ...]) -> Array:
@@ -374,21 +357,14 @@ def written_last(shape: Shape, index: tuple[Any, ...]) -> Array:
     for part in index:
         if records(part):
             return part._record(written_last, shape, index)
-    places = _places(shape, index)
-    return _writer(shape, places)[places] == namespace(places).arange(places.size).reshape(places.shape)
+    if any(map(is_cupy, index)):
+        from linalg.kernels import assignment
 
-
-def _places(shape: Shape, index: tuple[Any, ...]) -> Array:
-    """Where in a raveled array of this shape the entries lie that an index selects."""
-    return namespace(*filter(is_array, index)).arange(size(shape)).reshape(shape)[index]
-
-
-def _writer(shape: Shape, places: Array) -> Array:
-    """Which of the entries that are written to some places comes last at each, of all in a raveled array; −1 where none does."""
-    xp = namespace(places)
-    last = xp.full(size(shape), -1)
-    xp.maximum.at(last, places.ravel(), xp.arange(places.size))
-    return last
+        return assignment.written_last(shape, index)
+    places = np.arange(size(shape)).reshape(shape)[index]
+    last = np.zeros(size(shape), int)
+    last[places.ravel()] = np.arange(places.size)  # NumPy keeps the last
+    return last[places] == np.arange(places.size).reshape(places.shape)
 
 
 def records(x: Any) -> bool:

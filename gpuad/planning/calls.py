@@ -66,12 +66,8 @@ def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[A
         raise PlanError(f"{name} with bins by a rule: their number depends on values. Give the number of bins. {STEERING}")
     if function in KNOWN:
         return function(*values_of(args), **values_of(kwargs))
-    if function in LIKE:
-        return blank(made_like(self, function, values_of(args), values_of(kwargs)))
-    if function in (np.arange, np.tri):
-        return made_like(self, function, args, kwargs)
-    if function in BLANK:
-        return blank(DEFINED.get(function, function)(*values_of(args), **values_of(kwargs)))
+    if function in NEW:
+        return _new(self, function, values_of(args), values_of(kwargs))
     if function in IN_PLACE:
         return _change(function, name, args, kwargs)
     if len(args) > 1 or kwargs:
@@ -80,6 +76,14 @@ def _array_function(self: StagedArray, function: Any, _types: Any, args: tuple[A
     if implementation is not None and (function in FOR_ALL_DTYPES or _floating(args)):
         return implementation(*args, **kwargs)
     return _linked(function, args, kwargs, self.recorder.call(function, *args, **kwargs))  # NumPy's own
+
+
+def _new(like: StagedArray, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A new array; those of ``BLANK`` and ``LIKE`` can be written to."""
+    if function in BLANK:
+        return blank(DEFINED.get(function, function)(*args, **kwargs))
+    made = made_like(like, function, args, kwargs)
+    return blank(made) if function in LIKE else made
 
 
 def _of_numpy(function: Any) -> Any:
@@ -96,7 +100,9 @@ def _of_numpy(function: Any) -> Any:
 def _cupy_kernel(self: StagedArray, kernel: Any, *args: Any, **kwargs: Any) -> Any:
     """A call of a ufunc of CuPy's: as NumPy's of that name; of another kernel as it is."""
     ufunc = getattr(np, kernel.name.removeprefix("cupy_"), None) if kernel.name.startswith("cupy_") else None
-    return self.recorder.call(kernel, *args, **kwargs) if ufunc is None else _array_ufunc(self, ufunc, "__call__", *args, **kwargs)
+    if ufunc is None:
+        return self.recorder.call(kernel, *args, **kwargs)
+    return _array_ufunc(self, ufunc, "__call__", *args, **kwargs)
 
 
 def _linked(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
@@ -292,6 +298,9 @@ def refuse_settings(function: Any, name: str, args: tuple[Any, ...], kwargs: dic
 
 BLANK = {np.zeros_like, np.ones_like, np.empty_like}
 """Functions that make an array to be written to."""
+
+NEW = {*BLANK, *LIKE, np.arange, np.tri}
+"""Functions that make an array without values of others."""
 
 VALUE_SHAPED = {getattr(np, name) for name in """argwhere nonzero flatnonzero unique unique_all unique_counts unique_inverse
     unique_values union1d intersect1d setdiff1d setxor1d extract compress trim_zeros bincount""".split() if hasattr(np, name)}

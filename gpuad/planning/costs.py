@@ -11,7 +11,6 @@ import numpy as np
 from gpuad.planning import functions
 from gpuad.planning.program import Program, Row, Var
 from gpuad.planning.storage import Storage, is_elementwise
-from gpuad.planning.supernodes import Step, Supernode
 
 if TYPE_CHECKING:
     from gpuad.planning.host import Schedule
@@ -51,11 +50,11 @@ def rows_of(step: Any) -> tuple[int, ...]:
     return (step,) if isinstance(step, int) else step.rows
 
 
-def kind_of(schedule: Schedule, step: Step) -> str:
+def kind_of(schedule: Placed, step: Any) -> str:
     """What a step is: one of ``KINDS``, or a view, which takes no time."""
-    if isinstance(step, Supernode):
-        return "supernode"
-    row = schedule.program.rows[step - schedule.program.first]
+    row = schedule.program.rows[rows_of(step)[0] - schedule.program.first]
+    if not isinstance(step, int):
+        return "product" if getattr(step, "is_product", False) else "supernode"
     if schedule.storage.kind[step] == "view":
         return "view"
     if row.function is np.matmul:
@@ -64,11 +63,12 @@ def kind_of(schedule: Schedule, step: Step) -> str:
 
 
 class Placed(Protocol):
-    """A program and its storage: a schedule of the host has them, and one of the device for its part."""
+    """A program, its steps and its storage: a schedule of the host has them, and one of the device for its part."""
 
     program: Program
     storage: Storage
     hidden: frozenset[int]
+    steps: list[Any]
 
 
 def moved(schedule: Placed, step: Any) -> int:
@@ -123,7 +123,7 @@ class Span:
     end: int
 
 
-def spans(schedule: Schedule) -> list[Span]:
+def spans(schedule: Placed) -> list[Span]:
     """The buffers of the arena in the order in which they are written."""
     program, s = schedule.program, schedule.storage
     position = {i: at for at, step in enumerate(schedule.steps) for i in rows_of(step)}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import optree
 
-from gpuad.errors import PlanError
+from gpuad.errors import PlanError, out_of_memory
 from gpuad.planning.donation import Donation
 from gpuad.planning.host import Runner, Schedule
 from gpuad.planning.passes import analyse
@@ -84,9 +84,14 @@ class Plan:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         entry = self._last
-        if entry is None or kwargs or is_borrowing() or (leaves := entry.unpack(args)) is None:
-            return self._slow(args, kwargs)
-        return entry(leaves)
+        try:
+            if entry is None or kwargs or is_borrowing() or (leaves := entry.unpack(args)) is None:
+                return self._slow(args, kwargs)
+            return entry(leaves)
+        except MemoryError as error:
+            if (found := out_of_memory(error, f"plan({self.name})")) is error:
+                raise
+            raise found from error
 
     def __get__(self, instance: Any, _owner: Any = None) -> Any:
         return self if instance is None else partial(self, instance)
@@ -228,7 +233,8 @@ class Plan:
         """Draw the schedule of the last call: its steps in time and the buffers that they use; gives the matplotlib figure."""
         from gpuad.planning.picture import draw
 
-        return draw(self._entry().schedule, ax)
+        schedule = self._entry().schedule
+        return draw(getattr(schedule, "placed", schedule), ax)
 
     def __reduce__(self) -> Any:
         return Plan, (self._f, self._static, self._donate, self._deterministic)  # a copy analyses anew
@@ -311,8 +317,12 @@ class Entry:
             runner = self._make_runner(self.schedule)
         try:
             outputs = runner(leaves)
+        except MemoryError:
+            runner = None  # whose memory may be what is missing
+            raise
         finally:
-            idle.append(runner)
+            if runner is not None:
+                idle.append(runner)
         return optree.tree_unflatten(self.out_tree, outputs)
 
 

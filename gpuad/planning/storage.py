@@ -185,7 +185,8 @@ def _reach_back(program: Program, s: Storage, position: dict[int, int], hidden: 
     for i, k in list(s.result.items()):
         while k not in s.donated:
             row, at = program.rows[i - program.first], position[i]
-            fitting = [j for j in _overwritable(s, i, row) if s.kind[j] == "buffer" and s.last[j] == at and j not in viewed | hidden
+            fitting = [j for j in _overwritable(s, i, row)
+                       if s.kind[j] == "buffer" and s.last[j] == at and j not in viewed | hidden
                        and program.spec(j)[:2] == row.out[:2] and _only_reader(program, s, j, i, together[at])]
             if not fitting:
                 break
@@ -198,8 +199,9 @@ def _is_done_with(program: Program, s: Storage, d: int, i: int, position: dict[i
     if s.last[d] != position[i]:
         return s.last[d] < position[i]
     together = [k for k in _at(position)[position[i]] if any(s.root[j] == d for j in program.rows[k - program.first].parents)]
+    rows = [(k, program.rows[k - program.first]) for k in together]
     return max(together) <= i and s.apart.isdisjoint(together) and all(
-        _reads_entries(program, s, d, k) and (k < i or d in _overwritable(s, k, program.rows[k - program.first])) for k in together)
+        _reads_entries(program, s, d, k) and (k < i or d in _overwritable(s, k, row)) for k, row in rows)
 
 
 def _reads_entries(program: Program, s: Storage, d: int, k: int) -> bool:

@@ -167,7 +167,7 @@ def _program(first: Recorder, second: Recorder, out: list[tuple[Any, Any]], name
 
 
 def _own(x: Array) -> np.ndarray:
-    """A constant as a plan keeps it: a copy, since whoever else has it may write to it, on the host, where analysis looks at it."""
+    """A constant as a plan keeps it: a copy, since others may write to it, on the host, where analysis looks at it."""
     return to_host(x) if is_cupy(x) else x.copy()
 
 

@@ -26,7 +26,7 @@ from gpuad.primitives.views import IMAGINARY, REAL
 from gpuad.program import Row, Rows
 from gpuad.traced import raw, stands_for_number, value_of
 from linalg import Cast, Conjugate, Diagonal, ImaginaryPart, LinearOperator, Product, RealPart, entrywise
-from linalg.arrays import Array, Shape, is_array, is_traced, namespace
+from linalg.arrays import ON_HOST, Array, Shape, is_array, is_traced, namespace
 
 
 class Floating(Elementwise):
@@ -230,7 +230,7 @@ def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
 def _absolute_rule(shape: Shape, y: Array, z: Array) -> LinearOperator:
     """d|x| = sign(x) dx; for complex z, d|z| = Re(z̄ dz)/|z|, and 0 at 0."""
     if z.dtype.kind != "c":
-        return entrywise(_sign, (z,), shape)
+        return Diagonal(np.sign(z), shape) if type(z) in ON_HOST else entrywise(_sign, (z,), shape)
     return Product(RealPart(shape), Diagonal(z.conj() / _nonzero(y), shape))
 
 

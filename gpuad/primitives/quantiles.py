@@ -143,7 +143,7 @@ def _line(a: Any, b: Any, share: Any) -> Any:
 
 
 def _find(slices: Slices, q: Any, known_q: Any, method: str, skip: bool, weak: bool) -> Any:
-    """The quantiles of the slices, those of different q along the last axis; ``known_q`` is q, on the host where it came from there."""
+    """The quantiles of the slices, those of different q along the last axis; ``known_q`` is q where it came from."""
     total = slices.x.shape[-1]
     n: Any = slices.count() if skip else total
     kinds = CONTINUOUS if method in CONTINUOUS else DISCRETE if method in DISCRETE else BETWEEN

@@ -14,7 +14,7 @@ from gpuad.leaves import recorded
 from gpuad.primitives.views import PERMUTED, PICKED, REPEATED, RESHAPED
 from gpuad.traced import TracedArray, is_scalar, raw, settled, underlying
 from linalg import Broadcast, Gather, Permute, Reshape
-from linalg.arrays import is_array, is_basic, is_cupy, namespace, records, select, size, snapshot, to_host
+from linalg.arrays import is_array, is_basic, is_cupy, namespace, placed, records, select, size, snapshot, to_host
 
 
 def refuse_options(name: str, **options: Any) -> None:
@@ -30,7 +30,7 @@ def arrays_of(*values: Any) -> list[Any]:
     if all(map(is_array, values)):
         return list(values)
     xp = namespace(*[raw(v) for v in values if is_array(v)])
-    return [v if is_array(v) else xp.asarray(v) for v in values]
+    return [v if is_array(v) else placed(v, xp) for v in values]
 
 
 @implements(np.reshape)

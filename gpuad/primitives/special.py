@@ -16,7 +16,7 @@ from gpuad.program import Row, Rows
 from gpuad.scipy.namespace import ScipyNamespace
 from gpuad.traced import TracedArray, raw, settled, value_of
 from linalg import Broadcast, Diagonal, LinearOperator
-from linalg.arrays import Shape, is_array, namespace
+from linalg.arrays import Shape, is_array, namespace, placed
 
 Partial = Callable[..., Any]
 
@@ -143,7 +143,7 @@ def by_parts(near: Any, x: Any, inside: Partial, outside: Partial, elsewhere: fl
 
 def like(x: Any, values: Any) -> Any:
     """Constants in the precision of x, where x lies."""
-    return namespace(raw(x)).asarray(values, dtype=real_dtype(x.dtype))
+    return placed(values, namespace(raw(x)), real_dtype(x.dtype))
 
 
 __all__ = ["UNKNOWN", "Special", "by_parts", "constant", "counted", "like", "log", "outputs", "power_series", "sc", "ufunc"]

@@ -28,12 +28,11 @@ class Multiplication(LinearOperator):
         raise NotImplementedError
 
     def _plus_transpose(self, total: Array, x: Array) -> Array:
-        if type(x) is np.ndarray or not is_cupy(x) or (found := self._plus(total, x, None)) is None:
-            return total + self._apply_transpose(x)
-        return found
+        found = self._plus(total, x, None) if is_cupy(x) else None
+        return total + self._apply_transpose(x) if found is None else found
 
     def _add_transpose(self, total: Array, x: Array) -> Array:
-        if type(x) is np.ndarray or not is_cupy(x) or (found := self._plus(total, x, total)) is None:
+        if type(x) in ON_HOST or not is_cupy(x) or (found := self._plus(total, x, total)) is None:
             return add_into(total, self._apply_transpose(x))
         return found
 

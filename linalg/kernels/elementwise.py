@@ -37,6 +37,9 @@ class Factor:
         self.dtype = self.trace.dtype
         self._kernels: dict[tuple[np.dtype, bool], tuple[Any, np.dtype]] = {}
 
+    def __deepcopy__(self, _memo: Any) -> Factor:
+        return self
+
     def times(self, operands: Sequence[Any], x: cupy.ndarray) -> cupy.ndarray:
         """d ∘ x."""
         return self._kernel(x.dtype, False)[0](*[a for a in operands if isinstance(a, cupy.ndarray)], x)
@@ -68,9 +71,9 @@ def factor(function: Callable[..., Any], operands: Sequence[Any]) -> Factor | No
     """
     key = tuple([_kind(a) for a in operands])
     known = _factors.setdefault(function, {})
-    if key not in known:
-        known[key] = _new(function, key) if len(known) < MOST else None
-    return known[key]
+    if key not in known and len(known) < MOST:
+        known[key] = _new(function, key)
+    return known.get(key)
 
 
 def _kind(a: Any) -> Any:

@@ -33,14 +33,14 @@ class Graph:
         self._home = self._last = home
 
     def launch(self) -> None:
-        """Enqueue the graph on CuPy's current stream, behind its last launch."""
+        """Enqueue the graph on CuPy's current stream, behind its last launch; a stream that is captured gets it as a part."""
         self.follow()
         self._graph.launch()
 
     def follow(self) -> None:
         """Let CuPy's current stream wait for the last launch, where that was on another."""
         stream = cupy.cuda.get_current_stream()
-        if stream != self._last:
+        if stream != self._last and not stream.is_capturing():
             stream.wait_event(self._last.record(cupy.cuda.Event(disable_timing=True)))
             self._last = stream
 
@@ -82,9 +82,11 @@ def _captured(stream: Any, body: Callable[[], Any]) -> tuple[Any, Any]:
     stream.begin_capture()
     try:
         result = body()
-    except Exception as error:
+    except BaseException as error:
         with suppress(RuntimeError):  # an invalid capture ends, too
             stream.end_capture()
+        if not isinstance(error, Exception):  # somebody stopped the program
+            raise
         raise CaptureError(_reason(error)) from error
     try:
         return stream.end_capture(), result

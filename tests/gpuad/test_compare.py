@@ -196,7 +196,7 @@ def test_training_on_the_gpu_goes_the_same_way(data):
 
 @pytest.mark.gpu
 def test_the_table_names_the_gpu_and_how_plans_run_there(report):
-    report.devices += device.gpu()
+    report.devices.extend(device.gpu())
     report.machine["gpu_details"] = {"GPU": "one", "GPU plans": "CUDA graphs"}
     assert "GPU: one; GPU plans: CUDA graphs." in " ".join(printed(report).split())
 

@@ -23,44 +23,42 @@ from tests.gpuad.test_primitives import Problem
 COUNTS = "values decide how many entries there are"
 CHECKS = "bad values raise, as in NumPy"
 SINGULAR = "singular matrices raise, which cuSOLVER's status tells"
-ON_HOST = "computed on the host: CuPy has nothing for it on the device"
 DECIDES = "values decide what is computed"
 
-WAITS: dict[str, str] = {
-    **dict.fromkeys("""ix_ trim_zeros extract getitem setitem piecewise unique unique_all unique_counts unique_inverse unique_values
-        union1d setdiff1d setxor1d bincount""".split(), COUNTS),
-    **dict.fromkeys(["histogram", "histogram2d", "histogramdd", "scipy.linalg eigvalsh by value"], COUNTS),
-    **dict.fromkeys("choose geomspace average cov betabinom.logpmf dirichlet".split(), CHECKS),
-    **dict.fromkeys(["special multigammaln"], CHECKS),
-    **dict.fromkeys("lstsq polymul polydiv poly roots polyfit real_if_close sosfiltfilt decimate".split(), DECIDES),
-    **dict.fromkeys(["lstsq rcond", "lstsq of low rank", "lstsq with many solutions", "polyfit of rank one", "scipy.linalg lstsq"],
-                    DECIDES),
-    **dict.fromkeys("quantile nanquantile percentile nanpercentile".split(), CHECKS),
-    **dict.fromkeys("solve cholesky qr tensorsolve multivariate_normal wishart".split(), SINGULAR),
-    **dict.fromkeys(["scipy.linalg " + name for name in (
-        "tanm tanhm solve_sylvester solve_continuous_lyapunov solve_discrete_lyapunov solve solve_triangular cho_solve "
-        "cho_solve_banded solveh_banded solve_banded cholesky cho_factor qr rq polar qr_multiply orthogonal_procrustes "
-        "solve_toeplitz solve_circulant").split()], SINGULAR),
-    **dict.fromkeys(["scipy.linalg " + name for name in ("lu", "lu_factor", "lu with indices", "lu permuted", "lu_solve")],
-                    "the order of rows that LAPACK's exchanges lead to is found on the host"),
-    **dict.fromkeys(["sparse " + name for name in ("spsolve", "spsolve of entries", "spsolve with constants", "splu")], ON_HOST),
-    **dict.fromkeys(["sparse " + name for name in (
-        "constant times vector", "constant times matrix", "products with constants", "number times a constant", "sums", "multiply")],
-        "the places of a constant sparse matrix are read, once"),
-}
+
+
+def table(*reasons: tuple[str, str, str]) -> dict[str, str]:
+    """name -> reason, of rows (reason, what the names begin with, their ends; an end of several words has ~ for blanks)."""
+    return {prefix + name.replace("~", " "): reason for reason, prefix, names in reasons for name in names.split()}
+
+
+WAITS = table(
+    (COUNTS, "", """ix_ trim_zeros extract getitem setitem piecewise unique unique_all unique_counts unique_inverse unique_values
+        union1d setdiff1d setxor1d bincount histogram histogram2d histogramdd scipy.linalg~eigvalsh~by~value"""),
+    (CHECKS, "", """choose geomspace average cov betabinom.logpmf dirichlet special~multigammaln quantile nanquantile percentile
+        nanpercentile"""),
+    (DECIDES, "", """lstsq lstsq~rcond lstsq~of~low~rank lstsq~with~many~solutions scipy.linalg~lstsq polymul polydiv poly roots
+        polyfit polyfit~of~rank~one real_if_close sosfiltfilt decimate"""),
+    (SINGULAR, "", "solve cholesky qr tensorsolve multivariate_normal wishart"),
+    (SINGULAR, "scipy.linalg ", """tanm tanhm solve_sylvester solve_continuous_lyapunov solve_discrete_lyapunov solve
+        solve_triangular cho_solve cho_solve_banded solveh_banded solve_banded cholesky cho_factor qr rq polar qr_multiply
+        orthogonal_procrustes solve_toeplitz solve_circulant"""),
+    ("the order of rows that LAPACK's exchanges lead to is found on the host", "scipy.linalg ",
+     "lu lu_factor lu~with~indices lu~permuted lu_solve"),
+    ("CuPy factors sparse matrices on the host", "sparse ", "spsolve spsolve~of~entries spsolve~with~constants splu"),
+    ("the places of a constant sparse matrix are read, once", "sparse ",
+     "constant~times~vector constant~times~matrix products~with~constants number~times~a~constant sums multiply"),
+)
 """Programs whose derivatives make the host wait, and why."""
 
-COPIES: dict[str, str] = {
-    **dict.fromkeys("vander polyfit setitem nbinom.logpmf".split(), "numbers of the rule, one for each column"),
-    "polyfit of rank one": "numbers of the rule, one for each column",
-    **dict.fromkeys([*("special " + name for name in "gammainc gammaincinv betainc betaincinv chdtr chdtri gdtr fdtr fdtrc "
-                       "fdtri".split()), *(f"{name}.cdf" for name in ("gamma", "chi2", "invgamma", "beta", "f"))],
-                    "nodes and weights of a quadrature"),
-    **dict.fromkeys([*("scipy.linalg " + name for name in ("solve", "solve_triangular", "cho_solve", "lu", "lu_factor",
-                                                             "lu with indices", "lu permuted", "lu_solve"))],
-                    "they wait anyway: see above"),
-}
-"""Programs whose substitutions copy something from the host, and what. So do all of sparse matrices: the places of their pattern."""
+COPIES = table(
+    ("numbers of the rule, one for each column", "", "vander polyfit polyfit~of~rank~one setitem nbinom.logpmf"),
+    ("nodes of a quadrature", "special ", "gammainc gammaincinv betainc betaincinv chdtr chdtri gdtr fdtr fdtrc fdtri"),
+    ("nodes of a quadrature", "", "gamma.cdf chi2.cdf invgamma.cdf beta.cdf f.cdf"),
+    ("they wait anyway: see above", "scipy.linalg ",
+     "solve solve_triangular cho_solve lu lu_factor lu~with~indices lu~permuted lu_solve"),
+)
+"""Programs whose substitutions copy something from the host, and what. So do all of sparse matrices: places of entries."""
 
 BY_NAME = [(name, list(entries)) for name, entries in groupby(CASES, lambda c: c.name.rpartition("#")[0])]
 NAMES = {name: [c for k, cs in BY_NAME if k == name for c in cs] for name, _ in BY_NAME}
@@ -163,8 +161,11 @@ def test_substitutions_copy_nothing_from_the_host(gpu: ModuleType, name: str) ->
 
 NUMBERS: dict[str, Callable[[Any], Any]] = {
     "Python's": lambda x: np.sum(2 * x ** 3 / 4 - 1.5 + np.maximum(0, x) + np.where(x > 0.5, 1.0, x)),
-    "NumPy's": lambda x: np.sum(np.float64(2) * x ** np.float64(3) / np.int64(4) - np.float32(1.5) + np.maximum(np.float64(0), x)),
-    "in NumPy's functions": lambda x: np.sum(np.clip(x, 0.2, 0.9) + np.power(x, 2) + np.add(1, x) + np.hypot(x, 3.0) + np.arctan2(1, x)),
+    "NumPy's": lambda x: np.sum(np.float64(2) * x ** np.float64(3) / np.int64(4) - np.float32(1.5)
+                                + np.maximum(np.float64(0), x)),
+    "as arrays": lambda x: np.sum(np.append(x, 2.0) ** 2),
+    "in NumPy's functions": lambda x: np.sum(np.clip(x, 0.2, 0.9) + np.power(x, 2) + np.add(1, x) + np.hypot(x, 3.0)
+                                             + np.arctan2(1, x)),
     "of sizes": lambda x: np.mean(x) * x.size + np.var(x) + np.std(x, ddof=1) + np.linalg.norm(x) / len(x),
 }
 

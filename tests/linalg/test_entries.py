@@ -100,9 +100,9 @@ def test_integers_are_converted() -> None:
 def rules() -> dict[str, tuple[Callable[..., Any], list[np.dtype]]]:
     """The functions above, and the rules of the table of derivatives, for each dtype that they can be traced for."""
     from gpuad.differential import Elementwise
-    from gpuad.primitives import elementwise
+    from gpuad.primitives import elementwise, reductions
 
-    found = {f"{name}, {k}": (f, [np.dtype(k)]) for name, (f, kinds) in FUNCTIONS.items() for k in kinds}
+    found = {"share of an extreme": (reductions._share_in(FLOAT), [np.dtype(bool), INT])} | {f"{name}, {k}": (f, [np.dtype(k)]) for name, (f, kinds) in FUNCTIONS.items() for k in kinds}
     for primitive in vars(elementwise).values():
         if isinstance(primitive, Elementwise):
             for position, rule in enumerate(primitive.rules):
@@ -135,9 +135,10 @@ def test_what_cupy_makes_of_them_compiles() -> None:
             trace = Trace(function, operands)
         except (Untraceable, TypeError, AttributeError):
             continue
+        x = max(operands[0], FLOAT)  # no derivative is multiplied by booleans
         for plus in (False, True):
-            lines, gives = trace.applied(operands[0], plus)
-            given = [*trace.parameters, f"{operands[0].name} x", *[f"{gives.name} t"] * plus]
+            lines, gives = trace.applied(x, plus)
+            given = [*trace.parameters, f"{x.name} x", *[f"{gives.name} t"] * plus]
             kernel = cupy.ElementwiseKernel(", ".join(given), f"{gives.name} y", "\n".join(lines), f"k{i}_{plus:d}")
             sources.append(source(cupy, kernels, kernel, [*[p.split()[0] for p in given], gives]))
     folder = headers / "cupy" / "_cccl"

@@ -14,6 +14,7 @@ import pytest
 
 from linalg.arrays import to_host
 from tests.standin import emulation
+from tests.standin.compiling import require_compiles
 
 FILL = r"""
 extern "C" __global__ void fill(float* x, const float value, const int n) {
@@ -64,6 +65,11 @@ def test_a_kernel(gpu: ModuleType, kernels: Any) -> None:
     np.testing.assert_array_equal(to_host(x), [2.5] * 999 + [0])
     assert kernels.modules.load(FILL, "fill") is fill
     assert fill.name == "fill" and fill.attributes["num_regs"] > 0 and fill.attributes["local_size_bytes"] == 0
+
+
+def test_the_sources_are_cuda(kernels: Any) -> None:
+    for source in (FILL, kernels.memory._WRITE):
+        assert all(not taken.local for taken in require_compiles(source).values())
 
 
 def test_more_than_48_kibibytes_of_shared_memory(gpu: ModuleType, kernels: Any) -> None:
@@ -250,6 +256,25 @@ def test_a_capture_within_a_capture(gpu: ModuleType, kernels: Any) -> None:
         capture(lambda: capture(lambda: x * 2) if stream().is_capturing() else 0)
     inner.launch()
     np.testing.assert_array_equal(to_host(inner.result), [2, 2, 2])
+
+    def body() -> Any:
+        inner.launch()
+        return inner.result * 2
+
+    outer = kernels.graphs.capture(body, (inner,))
+    x.fill(4)
+    outer.launch()
+    np.testing.assert_array_equal(to_host(outer.result), [10, 10, 10])
+
+
+def test_a_capture_that_is_interrupted(gpu: ModuleType, kernels: Any) -> None:
+    def body() -> None:
+        if gpu.cuda.get_current_stream().is_capturing():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kernels.graphs.capture(body)
+    assert not gpu.cuda.get_current_stream().is_capturing() and gpu.ones(3).sum().get() == 3
 
 
 def test_other_threads_work_while_one_captures(gpu: ModuleType, kernels: Any) -> None:

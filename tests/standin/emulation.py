@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 HEADERS = Path(__file__).with_name("cuda")
-FLAGS = ("-std=c++17", "-O1", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
+FLAGS = ("-std=c++17", "-O1", "-g1", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-ffp-contract=off", "-fstack-clash-protection",
+         "-U_FORTIFY_SOURCE", "-w")
 CHECKS = ("-fsanitize=alignment,null,bounds,integer-divide-by-zero",)
 LAUNCHES = itertools.count()
 
@@ -74,7 +75,7 @@ class Module:
         """The kinds (p: pointer, f, i, u, b, s: struct) and sizes in bytes of a kernel's parameters. Raises KeyError."""
         if name not in self.kernels:
             raise KeyError(f"no kernel {name} in this source, which has {self.kernels}")
-        numbers = (ctypes.c_int * 256)()
+        numbers = (ctypes.c_int * (1 << 13))()  # a kernel takes 4 KiB of parameters at most
         getattr(self._library, f"describe_{name}")(numbers)
         return [Parameter(chr(numbers[1 + 2 * i]), numbers[2 + 2 * i]) for i in range(numbers[0])]
 
@@ -91,7 +92,19 @@ class Module:
         launch.restype = ctypes.c_char_p
         message = launch(pointers, *sizes, ctypes.c_uint(shared), backwards)
         if message:
-            raise EmulationError(f"{name}: {message.decode()}")
+            raise EmulationError(f"{name}: {located(message.decode())}")
+
+
+def located(message: str) -> str:
+    """A message that names a place in a library: with the line of the source instead."""
+    found = re.search(r" \[(\S+)\+(0x[0-9a-f]+)\]", message)
+    if not found:
+        return message
+    line = ""
+    if shutil.which("addr2line"):
+        line = subprocess.run(["addr2line", "-e", *found.groups()], capture_output=True, text=True, check=False).stdout
+    at = re.search(r"source\.\w+:(\d+)", line)
+    return (f"line {at[1]}: " if at else "") + message.replace(found[0], "")
 
 
 def check(name: str, parameters: list[Parameter], values: list[np.ndarray]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.standin.captures import Capture, latest_first
 from tests.standin.counters import LAUNCHES, SYNCHRONISATIONS
 from tests.standin.errors import CUDARuntimeError
 
@@ -26,42 +27,6 @@ _pointers = itertools.count(0x5EA00010, 16)
 class _Current(threading.local):
     def __init__(self) -> None:
         self.stack: list[Any] = [Stream.null]
-
-
-class Capture:
-    """A graph in the making: it began on one stream, and others that waited for its events belong to it."""
-
-    def __init__(self, origin: Stream, mode: int):
-        self.origin, self.mode, self.valid = origin, mode, True
-        self.nodes: list[Callable[[], Any]] = []
-        self.after: list[frozenset[int]] = []  # the nodes for which each waits
-        self.made: list[np.ndarray] = []
-        self.last: dict[Stream, frozenset[int]] = {origin: frozenset()}  # for which the next of a stream waits
-
-    def add(self, run: Callable[[], Any], stream: Stream) -> None:
-        self.nodes.append(run)
-        self.after.append(self.last[stream])
-        self.last[stream] = frozenset([len(self.nodes) - 1])
-
-    def joined(self) -> int:
-        """How many nodes the origin has waited for."""
-        found, stack = set(self.last[self.origin]), list(self.last[self.origin])
-        while stack:
-            more = self.after[stack.pop()] - found
-            found |= more
-            stack += more
-        return len(found)
-
-
-def latest_first(after: list[frozenset[int]]) -> list[int]:
-    """An order of the nodes in which, of those that may come next, the last does."""
-    order: list[int] = []
-    left = set(range(len(after)))
-    while left:
-        ready = max(i for i in left if not after[i] & left)
-        order.append(ready)
-        left.remove(ready)
-    return order
 
 
 class Graph:

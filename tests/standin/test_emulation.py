@@ -1,6 +1,7 @@
 """The emulation of CUDA itself: what kernels compute there, and what it refuses."""
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import numpy as np
@@ -165,6 +166,8 @@ WRONG = {
     "an index of an array": ("float a[4]; for (int i = 0; i < 4; ++i) a[i] = x[i]; x[0] = a[threadIdx.x];", "outside"),
     "an integer division by zero": ("x[0] = 1 / int(threadIdx.x);", "division by zero"),
     "a null pointer": ("*reinterpret_cast<float*>(threadIdx.x - threadIdx.x) = 1;", "null pointer"),
+    "an address of nobody's": ("\nx[threadIdx.x + (1ll << 40)] = 1;", "access to 0x.*, where there is no memory"),
+    "too much local memory": ("volatile float a[1 << 20]; a[0] = 1; x[0] = a[0];", "more local memory"),
     "a trap": ("if (threadIdx.x == 3) __trap();", "__trap"),
 }
 
@@ -177,6 +180,13 @@ def test_refused(name: str) -> None:
         run(f'extern "C" __global__ void k(float* x) {{ {body} }}', "k", (1,), (32,), (x,), shared=128)
     run('extern "C" __global__ void next(float* x) { __syncthreads(); x[threadIdx.x] = 1; }', "next", (1,), (64,), (x,))
     assert x.all()  # the machine goes on
+
+
+def test_a_fault_is_found_in_the_source() -> None:
+    if not shutil.which("addr2line"):
+        pytest.skip("addr2line is not installed")
+    with pytest.raises(EmulationError, match=r"^k: line 3: access to 0x"):
+        run('extern "C" __global__ void k(float* x) {\n  x[0] = 1;\n  x[1ll << 40] = 2;\n}', "k", (1,), (1,), (np.zeros(3),))
 
 
 def test_shared_memory_holds_nothing_at_first() -> None:

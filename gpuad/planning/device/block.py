@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,9 @@ SHARED = 160 << 10
 WARP = 32
 LONG = 16
 """Entries that one lane reduces without help."""
+
+MOVES = {functions.scatter_add, functions.scatter_sum, functions.assigned, np.concatenate, np.cumsum, np.cumprod, np.argmax,
+         np.argmin}
 
 
 @dataclass
@@ -169,7 +173,7 @@ class Block:
 
     def _size(self) -> int:
         """Threads of the block: a power of two."""
-        most = max((t.n * min(self._length(t.head) // 8 or 1, WARP) if t.head is not None else t.n for t in self.tasks), default=1)
+        most = max(t.n if t.head is None else t.n * min(self._length(t.head) // 8 or 1, WARP) for t in self.tasks)
         return min(1024, max(128, 1 << (most - 1).bit_length()))
 
     def _length(self, head: int) -> int:
@@ -227,9 +231,9 @@ class Block:
 
     def _reads_of(self, task: Task) -> list[tuple[int, bool]]:
         """(variable, whether at the flat index) of all that a task reads: of a head's chunks, only the task before does."""
-        rows = task.rows[1:] if task.joins else task.rows or [task.head]
-        return [(self.place(x).root, is_aligned) for i in rows if i in self.inside  # type: ignore[operator]
-                for x, is_aligned in self._reads(i, self._row(i))]  # type: ignore[arg-type]
+        rows: list[Any] = task.rows[1:] if task.joins else task.rows or [task.head]
+        return [(self.place(x).root, is_aligned) for i in rows if i in self.inside
+                for x, is_aligned in self._reads(i, self._row(i))]
 
     # ---- memory
 
@@ -267,7 +271,7 @@ class Block:
 
 
 def partial(head: int) -> int:
-    """What stands for the chunks of a head among the variables."""
+    """What stands for the chunks of a head among the variables, and the head that it stands for."""
     return ~head
 
 
@@ -277,9 +281,15 @@ def is_head(row: Row) -> bool:
 
 
 def moves(row: Row) -> bool:
-    """Whether a row moves entries by an index, or joins arrays."""
-    return row.function in (functions.scatter_add, functions.scatter_sum, functions.assigned, np.concatenate) or (
-        row.function is functions.getitem and not is_view(row))
+    """Whether a row moves entries by an index, joins arrays, or runs along an axis: it reads others than its own entry."""
+    return row.function in MOVES or (row.function is functions.getitem and not is_view(row))
+
+
+def parts_of(row: Row) -> list[tuple[Any, Any]]:
+    """(array, index) of each part that a row scatters or assigns."""
+    if row.function is functions.scatter_sum:
+        return list(zip(row.args[1], row.args[2], strict=True))
+    return [(row.args[0], row.args[1])] if row.function is functions.scatter_add else [(row.args[1], row.args[2])]
 
 
 def reduced_length(program: Program, row: Row) -> int:

@@ -9,8 +9,8 @@ import numpy as np
 
 from gpuad.namespace import Namespace
 from gpuad.planning import functions
-from linalg.device import pinv
 from linalg.arrays import Array, Shape, add_at, cupy, is_cupy, library_solve, scipy_module
+from linalg.device import pinv
 
 METHODS = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logical_or: "any", np.logical_and: "all"}
 """Reductions, which CuPy has as methods of arrays only."""
@@ -57,9 +57,12 @@ def _in_its_way(function: Callable[..., Any], args: Any) -> Callable[..., Any]:
     """What CuPy has in the place of a function."""
     if (found := IN_ITS_WAY.get(function)) is not None:
         return found
-    if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function:  # of scipy.special
-        like = next(filter(is_cupy, leaves(args)))
-        return getattr(scipy_module("special", like), function.__name__.removeprefix("_"), function)
+    package, _, module = (getattr(function, "__module__", None) or "").partition(".")
+    of_special = isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function
+    if package == "scipy" or of_special:
+        like = next((x for x in leaves(args) if is_cupy(x)), None)
+        there = scipy_module("special" if of_special else module.partition(".")[0], like)
+        return getattr(there, function.__name__.removeprefix("_"), function)
     return function
 
 

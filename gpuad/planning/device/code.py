@@ -11,16 +11,18 @@ Dim = tuple[int, int, int]
 class Node:
     """Rows (variables, in order) that one kernel computes, or a fixed few.
 
-    ``kind`` says how its threads are laid out: "entries" (a thread reads and writes its own entries, so that values may be
-    written over what they are computed of), "spread" (entries, of which some are read by many), "rows", "columns", "totals" or
-    "block". ``writes`` are the variables that are stored because something outside reads them; all others live in registers.
-    ``parts`` are independent groups of the rows, each with an iteration space of its own, which share the launch.
+    ``kind`` says how its threads are laid out: "entries" (a thread reads and writes its own entries), "spread" (entries, of which
+    some are read by many), "rows", "columns", "totals", "joined" or "block". ``writes`` are the variables that are stored because
+    something outside reads them; all others live in registers. ``parts`` are independent groups of the rows, each with an
+    iteration space of its own, which share the launch. ``in_place`` rows may be written over what they alone read entry by
+    entry: each entry is read by the thread that writes it, before it does.
     """
 
     rows: tuple[int, ...]
     kind: str
     writes: tuple[int, ...]
     parts: tuple[tuple[int, ...], ...] = ()
+    in_place: tuple[int, ...] = ()
 
 
 Step = int | Node

@@ -1,4 +1,4 @@
-"""Complex numbers of generated kernels: C++ without CUDA's headers. Special values follow annex G of C99 where it costs nothing."""
+"""Complex numbers of generated kernels, without CUDA's headers. Special values follow annex G of C99 where it costs nothing."""
 
 COMPLEX = r"""
 // Complex: a complex number, in memory as NumPy's
@@ -69,7 +69,8 @@ template <class T> __device__ inline Complex<T> direction(Complex<T> z) {
 // complex_exp: exp z
 template <class T> __device__ inline Complex<T> complex_exp(Complex<T> z) {
   if (z.im == T(0)) return {exp(z.re), z.im};
-  if (!is_finite(z.im) && fabs(z.re) == infinity<T>()) return z.re < T(0) ? Complex<T>(T(0), T(0)) : Complex<T>(z.re, z.im - z.im);
+  if (!is_finite(z.im) && fabs(z.re) == infinity<T>())
+    return z.re < T(0) ? Complex<T>(T(0), T(0)) : Complex<T>(z.re, z.im - z.im);
   if (z.re > T(sizeof(T) == 4 ? 88 : 709)) {
     T half = exp(z.re / T(2));
     return {half * cos(z.im) * half, half * sin(z.im) * half};

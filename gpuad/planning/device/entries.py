@@ -21,15 +21,14 @@ from gpuad.planning.device.text import (
     offset,
     parameters,
     source,
-    statement,
 )
 from gpuad.planning.program import Program
 
 THREADS = 256
 PER_PROCESSOR = 8
 """Blocks of a launch for each multiprocessor: as many as it runs at once."""
-FEW = 4
-"""Vectors of each thread where entries are added up: enough to have their loads on the way at the same time."""
+FEW = 2
+"""Vectors of each thread where entries are added up, before more blocks are worth the partial results."""
 
 
 def entries(program: Program, node: Node, arrays: Mapping[int, Any], processors: int) -> Code:
@@ -101,7 +100,7 @@ class _Part:
                 continue
             if layout.phase[i] == LAST:
                 continue
-            inner.append(statement(self.program, i, body.operands(i)))
+            inner += body.computed(i, at[space.indices[i]] if i in space.indices else "")
             if i in space.stores:
                 one, two, three = self._store(body, i, at[space.stores[i]], names)
                 before += one

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.planning.device.addresses import Place, coordinate
+from gpuad.planning.device.addresses import Place, coordinate, offset
 from gpuad.planning.program import Program, Var
 from linalg.arrays import Shape
 
@@ -115,11 +115,11 @@ def selected(index: Index, source: Place, read: Callable[[Part, str], str]) -> s
         start += 0 if part.is_array else s * part.start
         if not part.is_array and part.kept:
             strides[_axis(index, part)] = s * part.step
-    terms = [f"{s} * ({coordinate(out, k)})" for k, s in enumerate(strides) if s]
+    terms = [offset(out, strides, "e", start)]
     for part in index.arrays:
         number = f"floor_remainder<long long>({read(part, _flat(index, out))}, {index.of[part.axis]}ll)"
         terms.append(f"{source.strides[part.axis]} * {number}")
-    return " + ".join([str(start), *terms])
+    return " + ".join(terms)
 
 
 def _axis(index: Index, part: Part) -> int:
@@ -161,11 +161,10 @@ def comes_from(index: Index, value: Place, r: str = "r") -> str:
     for p in index.parts:
         if not p.is_array and p.kept and (s := value.strides[_axis(index, p)]):
             off, step = _off(p, f"({coordinate(index.of, p.axis)})"), abs(p.step)
-            terms.append(f"{s} * {off}" if step == 1 else f"{s} * ({off} / {step}u)")
-    for k, n in enumerate(index.shape):
-        if n > 1 and (s := value.strides[index.first + k]):
-            terms.append(f"{s} * ({coordinate(index.shape, k, r)})")
-    return " + ".join(terms)
+            terms.append(f"{s} * (int){off}" if step == 1 else f"{s} * (int)({off} / {step}u)")
+    last = index.first + len(index.shape)
+    numbers = offset(index.shape, value.strides[index.first:last], r)
+    return " + ".join([*terms, numbers] if numbers != "0" else terms)
 
 
 def matches(index: Index, read: Callable[[Part, str], str], r: str = "r") -> list[str]:

@@ -16,8 +16,10 @@ from linalg.arrays import Shape
 LAST = 1 << 20
 LONGEST = 1 << 14
 """Entries of the inner axes up to which few rows are worth a kernel."""
-WIDEST = 4096
-"""Entries of the inner axes up to which a block keeps its part of a sum over the outer axes in registers."""
+FEWEST_ROWS = 64
+"""Rows from which a kernel gives each to a block, however long they are."""
+WIDEST = 1 << 15
+"""Bytes of the inner axes up to which a block keeps its part of a sum over the outer axes in registers and shared memory."""
 Axes = frozenset[int]
 
 
@@ -62,6 +64,11 @@ class Layout:
         """The row inside whose value an operand shows."""
         return self.places.source_of(key)
 
+    def written_last(self) -> tuple[int, ...]:
+        """Rows that the last block computes of sums over the outer axes, each column by one thread."""
+        return tuple(i for i in self.rows if self.phase[i] == LAST and not self.reduced.get(i) and self.inner
+                     and self.axes[i] == frozenset(self.inner) != self.everything)
+
     def _candidates(self) -> list[tuple[str, Axes]]:
         """(kind, inner axes), the best first."""
         found = list(dict.fromkeys(d for d in self.reduced.values() if d))
@@ -77,7 +84,13 @@ class Layout:
         return [c for c in [*trailing, *leading, *(("rows", d) for d in proper if last not in d)] if self._is_worth(*c)]
 
     def _is_worth(self, kind: str, inner: Axes) -> bool:
-        return kind != "rows" or self.size(inner) <= LONGEST or self.size(self.everything - inner) >= 64
+        """Whether there are rows enough to share the multiprocessors, or so little to do that it does not matter."""
+        if kind != "rows":
+            return True
+        height = self.size(self.everything - inner)
+        if len(self.shape) - 1 in inner:
+            return self.size(inner) <= LONGEST or height >= FEWEST_ROWS
+        return self.size(self.everything) <= 2 * LONGEST or height >= 32 * FEWEST_ROWS  # rows lie side by side, in blocks of 16
 
     def _phases(self, kind: str, inner: Axes) -> dict[int, int]:
         phase: dict[int, int] = {}
@@ -103,7 +116,8 @@ class Layout:
         if not outer <= whole or not outer <= reduced or whole & inner not in (inner, frozenset()) \
                 or reduced & inner not in (whole & inner, frozenset()):
             raise Conflict
-        if kind == "rows" and self.axes[i] and self.size(inner) > WIDEST:
+        itemsize = self.program.rows[i - self.program.first].out.dtype.itemsize
+        if kind == "rows" and self.axes[i] and self.size(inner) * max(itemsize, 8) > WIDEST:
             raise Conflict
         return LAST
 

@@ -82,7 +82,8 @@ TABLE: dict[Any, Loops] = {
     sp.expit: {"f": "logistic({0})"}, sp.log_expit: {"f": "log_logistic({0})"}, sp.logit: {"f": "log_odds({0})"},
     sp.xlogy: {"f": "x_log<{T}>({0}, {1})"}, sp.xlog1py: {"f": "x_log1p<{T}>({0}, {1})"}, sp.entr: {"f": "entropy({0})"},
     sp.rel_entr: {"f": "relative_entropy<{T}>({0}, {1})"}, sp.exprel: {"f": "relative_expm1({0})"},
-    sp.boxcox: {"f": "({T})box_cox<double>(log((double){0}), {1})"}, sp.boxcox1p: {"f": "({T})box_cox<double>(log1p((double){0}), {1})"},
+    sp.boxcox: {"f": "({T})box_cox<double>(log((double){0}), {1})"},
+    sp.boxcox1p: {"f": "({T})box_cox<double>(log1p((double){0}), {1})"},
     sp.ndtr: {"f": "normal_below({0})"}, sp.log_ndtr: {"f": "log_normal_below({0})"},
     sp.gammaln: {"f": "log_gamma({0})"}, sp.gamma: {"f": "gamma_of({0})"}, sp.psi: {"f": "digamma({0})"},
     **{getattr(sp, name): {"f": c + "{f}({0})"} for name, c in {

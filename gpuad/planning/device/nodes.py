@@ -15,7 +15,9 @@ from gpuad.planning import functions
 from gpuad.planning.device.code import Node, Step
 from gpuad.planning.device.expressions import is_supported
 from gpuad.planning.device.groups import Groups
+from gpuad.planning.device.joining import joins_many
 from gpuad.planning.device.layout import Layout
+from gpuad.planning.device.moving import can_move, is_move
 from gpuad.planning.device.places import Conflict, is_reduction, moves_axes, sources
 from gpuad.planning.passes.facts import uniform
 from gpuad.planning.program import Program, Row, Var, variables
@@ -42,6 +44,8 @@ def steps(program: Program) -> list[Step]:
 
 def is_fusible(program: Program, row: Row) -> bool:
     """Whether a generated kernel can compute a row."""
+    if is_move(row):
+        return not row.ordered and can_move(program, row)
     if row.ordered or row.out.kind not in ("array", "scalar", "number") or is_view(row) or not row.out.size:
         return False
     if not is_reduction(program, row):
@@ -216,7 +220,11 @@ class _Steps:
             if g < 0:
                 continue
             rows = self.groups.rows(g)
-            found.append(self._node(rows, parts.get(g, []), inside.get(g, []), needed) if rows[0] in self.fusible else rows[0])
+            if rows[0] in self.fusible:
+                found.append(self._node(rows, parts.get(g, []), inside.get(g, []), needed))
+            else:
+                is_joined = joins_many(self.program, self.program.rows[rows[0] - self.program.first])
+                found.append(Node(rows, "joined", rows, (rows,)) if is_joined else rows[0])
             found += sorted(i for j in rows for i in views.get(j, ()))
         return found
 
@@ -245,8 +253,9 @@ class _Steps:
         writes = tuple(i for i in rows if i in self.outputs or i in shown
                        or any(not self._is_inside(i, j) for j in self.readers[i]))
         parts = parts or [rows]
-        layouts = [self.layout(part) for part in parts]
-        kind = layouts[0].kind  # type: ignore[union-attr]
-        if kind == "entries" and any(i in writes and x.axes[i] != x.everything for x in layouts for i in x.rows):  # type: ignore
+        layouts = [layout for part in parts if (layout := self.layout(part)) is not None]
+        kind = layouts[0].kind
+        if kind == "entries" and any(i in writes and x.axes[i] != x.everything for x in layouts for i in x.rows):
             kind = "spread"
-        return Node(tuple(sorted((*rows, *views))), kind, writes, tuple(parts))
+        in_place = rows if kind == "entries" else layouts[0].written_last() if kind != "spread" else ()
+        return Node(tuple(sorted((*rows, *views))), kind, writes, tuple(parts), in_place)

@@ -1,4 +1,4 @@
-"""The two parts of a program on the device: what Python's numbers are computed from one another, on the host, and all the rest."""
+"""The two parts of a program on the device: numbers of Python's, computed on the host from one another, and all the rest."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import numpy as np
 
 from gpuad.planning.passes.facts import is_elementwise, uniform
 from gpuad.planning.program import Program, Row, Var, substitute
-from linalg.arrays import Array
+from linalg.arrays import Array, is_cupy
 
 Upload = Callable[[np.ndarray], Array]
 
@@ -37,8 +37,7 @@ def parts(program: Program, upload: Upload) -> Parts:
         if not is_host[i]:
             read |= dict.fromkeys(j for j in row.parents if is_host[j])
     numbers = [Var(j) for j in read]
-    outputs = tuple(type(v) is Var and not is_host[v.index] or (type(v) is not Var and hasattr(v, "ndim") and v.ndim > 0)
-                    for v in program.outputs)
+    outputs = tuple(not is_host[v.index] if type(v) is Var else isinstance(v, np.ndarray) or is_cupy(v) for v in program.outputs)
     given = [v for v, on_device in zip(program.outputs, outputs, strict=True) if not on_device]
     host_rows = {i: row for i, row in program.numbered() if is_host[i]}
     host = _selected(replace(program, captured=()), program, list(range(len(program.inputs))), host_rows, [*numbers, *given])
@@ -72,7 +71,8 @@ def _selected(start: Program, program: Program, inputs: list[int], rows: dict[in
     for i, row in rows.items():
         made.append(row.renamed(new))
         new[i] = Var(start.first + len(made) - 1)
-    return replace(start, inputs=tuple(program.spec(i) for i in inputs), rows=tuple(made), outputs=tuple(substitute(outputs, new)))
+    specs = tuple(program.spec(i) for i in inputs)
+    return replace(start, inputs=specs, rows=tuple(made), outputs=tuple(substitute(outputs, new)))
 
 
 class _Lifted:

@@ -14,6 +14,7 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.device.expressions import arguments
+from gpuad.planning.device.moving import is_move
 from gpuad.planning.program import Program, Row, Var, spec_of
 from gpuad.planning.storage import is_view
 from linalg.arrays import Shape
@@ -47,7 +48,12 @@ def is_reduction(program: Program, row: Row) -> bool:
 
 
 def sources(row: Row) -> tuple[Any, ...]:
-    """The operands that are values: of which the row is computed entry by entry, or what it reduces (the product of)."""
+    """The operands that are values: of which the row is computed entry by entry, or what it reduces (the product of).
+
+    None for rows that move entries: they read others than those at their place.
+    """
+    if is_move(row):
+        return ()
     return row.args[:1] if row.function is functions.reduce else arguments(row)
 
 
@@ -90,8 +96,10 @@ class Places:
             if is_reduction(program, row):
                 self._reduction(i, row)
                 shapes.append(reduced_shape(program, row))
-            else:
+            elif not is_move(row):
                 self._elementwise(i, row)
+            elif any(self.source(Var(j)) is not None for j in row.parents):
+                raise Conflict  # it reads entries that other threads compute
         full = max(shapes, key=lambda s: (math.prod(s), sum(n > 1 for n in s)))
         self.shape = tuple(n for n in full if n > 1)
         self._solve(full)

@@ -20,6 +20,8 @@ class ProductStep:
     ``add`` may lie in the memory of ``out``; x, y and ``bias`` must not.
     """
 
+    is_product = True
+
     row: int
     rows: tuple[int, ...]
     out: int

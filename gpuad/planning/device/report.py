@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gpuad.planning.costs import Placed, flops, moved
+from gpuad.planning.costs import flops, moved
 from gpuad.planning.device.code import Node
 from gpuad.planning.device.epilogues import ProductStep
 from gpuad.planning.device.schedule import DeviceSchedule
@@ -55,8 +55,8 @@ class DeviceReport:
             elif s.kind[step] != "view":
                 launches["call"] += 1
         operations = [(row, flops(program, row)) for row in program.rows]
-        single = [program.rows[step - program.first] for step in schedule.steps if isinstance(step, int) and s.kind[step] != "view"]
-        placed = _Placed(program, s, schedule.hidden)
+        single = [program.rows[step - program.first] for step in schedule.steps
+                  if isinstance(step, int) and s.kind[step] != "view"]
         return DeviceReport(
             name=name, traced_rows=len(traced.rows), rows=len(schedule.program.rows), passes=dict(schedule.program.notes),
             launches=dict(launches), why_no_graph=schedule.why_no_graph, arena_bytes=s.size,
@@ -64,7 +64,7 @@ class DeviceReport:
             result_bytes=sum(spec.nbytes for spec in schedule.result_specs.values()), donated=len(s.donated),
             flops=sum(n for _, n in operations if n is not None),
             not_counted=dict(Counter(name_of(row.function) for row, n in operations if n is None)),
-            moved_bytes=sum(moved(placed, step) for step in schedule.steps),
+            moved_bytes=sum(moved(schedule.placed, step) for step in schedule.steps),
             calls=dict(Counter(name_of(row.function) for row in single)))
 
     @property
@@ -90,10 +90,3 @@ class DeviceReport:
         yield "operations", f"{self.flops:,}" + (f", not counted: {counts(self.not_counted)}" if self.not_counted else "")
         yield "bytes moved", f"{self.moved_bytes:,}, at least; {self.intensity:,.2f} operations for each"
         yield "calls", f"of CuPy: {counts(self.calls)}" if self.calls else "none: kernels and products only"
-
-
-@dataclass(frozen=True)
-class _Placed(Placed):
-    program: Program
-    storage: Any
-    hidden: frozenset[int]

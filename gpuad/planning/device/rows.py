@@ -14,7 +14,7 @@ from gpuad.planning.device.joins import Joins
 from gpuad.planning.device.layout import LAST, Layout
 from gpuad.planning.device.phases import Key, Phases
 from gpuad.planning.device.spaces import Space
-from gpuad.planning.device.text import Body, coordinates, indented, kernel, looped, offset, parameters, source, statement
+from gpuad.planning.device.text import Body, coordinates, indented, kernel, looped, offset, parameters, source
 from gpuad.planning.device.threads import Threads
 from gpuad.planning.program import Program
 
@@ -99,7 +99,7 @@ class _Rows:
         for i in layout.rows:
             if layout.phase[i] == q and self.phases.scope(("x", i)) == scope:
                 if not layout.reduced.get(i):
-                    found.append(statement(self.program, i, body.operands(i)))
+                    found += body.computed(i, self._index(i) if scope == "row" else "0")
                 if i in self.space.stores:
                     found.append(self._stored_once(i, scope))
         return found
@@ -115,6 +115,10 @@ class _Rows:
             conditions += ["blockIdx.x == 0"] * (self.threads.tiles > 1)
         place = f"{x.name} + {self.at[n] if scope == 'row' else '0'}"
         return f"if ({' && '.join(conditions)}) {store(x.dtype, place, f'x{i}')};"
+
+    def _index(self, i: int) -> str:
+        """The flat index of a row that moves entries."""
+        return self.at[self.space.indices[i]] if i in self.space.indices else ""
 
     def _active(self) -> list[str]:
         return [] if self.is_full else ["active"]
@@ -168,7 +172,7 @@ class _Rows:
                 before += one
                 inner += two
             else:
-                inner.append(statement(self.program, key[1], body.operands(key[1])))
+                inner += body.computed(key[1], self._index(key[1]))
             if key in self.kept:
                 declared.append(f"{self.phases.type(key)} k{name}[{t.each * t.width}];")
                 inner.append(f"k{name}{here} = {name};")

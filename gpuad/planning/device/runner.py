@@ -2,8 +2,8 @@
 
 A graph reads and writes where it did when it was captured. A graph is captured for the places of the first call's arguments,
 for those of results of the plan (the parameters that the last training step gave), and for a few others that come twice in a row;
-arguments that lie elsewhere are copied into arrays of the plan. Results lie in the plan's arrays too, of which it has two sets: one
-is written again only once nobody holds its results; where both are held, results are copied. Results of shape () always are.
+arguments that lie elsewhere are copied into arrays of the plan. Results lie in the plan's arrays too, of which it has two sets:
+one is written again only once nobody holds its results; where both are held, results are copied. Those of shape () always are.
 """
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class DeviceRunner:
         return self._private
 
     def _placed(self, given: Sequence[Any], results: ResultSet) -> tuple[dict[int, Array], dict[int, Array]]:
-        """Where the run reads its arguments: those that it reads in arrays of the plan, and those that it reads where they lie."""
+        """What the run reads its arguments from: arrays of the plan; and the arguments themselves, where it reads those."""
         placed: dict[int, Array] = {}
         there: dict[int, Array] = {}
         for i, x in enumerate(given):

@@ -1,13 +1,15 @@
-"""A planned program on the device: its steps, the places of its variables, and the body that runs it on arrays at those places."""
+"""A planned program on the device: its steps, the places of its variables, and the body that runs it on arrays there."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from gpuad.planning import functions
+from gpuad.planning.costs import Placed, rows_of
 from gpuad.planning.device import ordered, small
 from gpuad.planning.device.calls import call
 from gpuad.planning.device.code import Code, Launch, Node
@@ -15,7 +17,6 @@ from gpuad.planning.device.epilogues import ProductStep, fold
 from gpuad.planning.device.nodes import steps
 from gpuad.planning.device.parts import parts
 from gpuad.planning.device.source import code
-from gpuad.planning.costs import rows_of
 from gpuad.planning.program import Program, Var, name_of, substitute
 from gpuad.planning.storage import Storage, assign, is_view
 from linalg.arrays import Array, cupy, is_basic, is_cupy
@@ -63,6 +64,11 @@ class DeviceSchedule:
             if any(j in numbers for j in row.parents):
                 return f"{name_of(row.function)} reads a number of Python's, which the host gives it at each run"
         return None
+
+    @property
+    def placed(self) -> Placed:
+        """The device's part, as pictures and reports look at it."""
+        return SimpleNamespace(program=self.device, storage=self.storage, hidden=self.hidden, steps=self.steps, tiles=())
 
     @property
     def source(self) -> str:
@@ -144,7 +150,7 @@ class _Known:
 
 def _reads_once(step: Any) -> bool:
     """Whether a step may write over what it reads: it reads each entry once, before it writes the entry at that place."""
-    return isinstance(step, int) or (isinstance(step, Node) and step.kind == "entries")
+    return not isinstance(step, Node) or step.kind == "entries"
 
 
 def upload(x: Any) -> Array:

@@ -6,20 +6,20 @@ GPU's; the steps are cut where their sum is least.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from gpuad.planning import functions
-from gpuad.planning.device.block import Block, is_head, moves, reduced_length
-from gpuad.planning.device.block_text import Text, parts_of
-from gpuad.planning.device.code import Code, Launch, Node, Step
+from gpuad.planning.device.block import Block, is_head, moves, parts_of, reduced_length
+from gpuad.planning.device.block_text import written
+from gpuad.planning.device.code import Code, Node, Step
 from gpuad.planning.device.dtypes import is_known
 from gpuad.planning.device.expressions import is_supported
 from gpuad.planning.device.indexing import numbers_of, parsed
 from gpuad.planning.device.places import ACROSS, shape_of, sources
-from gpuad.planning.device.text import indented, source
 from gpuad.planning.passes.facts import uniform
 from gpuad.planning.program import Program, Row, Spec, Var, variables
 from gpuad.planning.storage import is_view
@@ -32,8 +32,11 @@ ENTRIES = 1 << 16
 """Entries that the arrays of a block may have together."""
 ROWS = 400
 """Rows of a block: more take a compiler too long."""
+POINTERS = 100
+"""Arrays outside that a block reads."""
 PER_NS = {"entry": 16.0, "dear": 4.0, "term": 40.0, "move": 8.0}
-"""Entries of elementwise rows, of those with dear functions, terms of sums and products, comparisons of indices in a nanosecond."""
+"""In a nanosecond: entries of elementwise rows, of those with dear functions, terms of sums, steps of what moves entries."""
+ALONG = {np.cumsum, np.cumprod, np.argmax, np.argmin}
 CHEAP = {np.add, np.subtract, np.multiply, np.negative, np.maximum, np.minimum, np.square, np.absolute, functions.select,
          functions.cast, functions.convert}
 
@@ -54,7 +57,7 @@ def can_compute(program: Program, i: int) -> bool:
     if not all(_is_readable(program.spec(j)) for j in row.parents):
         return False
     if is_head(row):
-        return _reduces(program, row)
+        return _reduces(row)
     if moves(row):
         return _moves(program, row)
     return is_supported(program, row) and all(type(x) is Var or uniform(x) is not None or np.size(x) == 1 for x in sources(row))
@@ -64,7 +67,7 @@ def _is_readable(spec: Spec) -> bool:
     return spec.kind in ("array", "scalar", "number") and is_known(spec.dtype) and spec.size > 0
 
 
-def _reduces(program: Program, row: Row) -> bool:
+def _reduces(row: Row) -> bool:
     if row.kwargs or not any(type(x) is Var for x in sources(row)):
         return False
     if any(type(x) is not Var and uniform(x) is None for x in sources(row)):
@@ -79,6 +82,9 @@ def _moves(program: Program, row: Row) -> bool:
     if f is np.concatenate:
         return not set(row.kwargs) - {"axis"} and len(row.args) == 1 and row.kwargs.get("axis", 0) is not None \
             and all(type(x) is Var for x in row.args[0])
+    if f in ALONG:
+        return len(row.args) == 1 and type(row.args[0]) is Var and isinstance(row.kwargs.get("axis"), int) \
+            and set(row.kwargs) == {"axis"} and program.spec(row.args[0].index).dtype.kind in "biuf"
     if row.kwargs:
         return False
     if f is functions.getitem:
@@ -99,7 +105,9 @@ def time(program: Program, i: int) -> float:
         return BARRIER + wide * n * reduced_length(program, row) / PER_NS["term"]
     if moves(row):
         compared = 1
-        if row.function not in (np.concatenate, functions.getitem):
+        if row.function in ALONG:
+            compared = shape_of(program, row.args[0])[row.kwargs["axis"]]
+        elif row.function not in (np.concatenate, functions.getitem):
             compared = sum(numbers_of(parsed(program, index, row.out.shape)) for _, index in parts_of(row))  # type: ignore
         return BARRIER + n * compared / PER_NS["move"]
     return BARRIER / 4 + n / PER_NS["entry" if row.function in CHEAP else "dear"]
@@ -137,11 +145,14 @@ def _cut(program: Program, run: list[Step], steps: list[Step]) -> list[Step]:
     times = [0.0, *accumulate(sum(time(program, i) for i in each) for each in rows)]
     entries = [0, *accumulate(sum(program.rows[i - program.first].out.size for i in each) for each in rows)]
     counts = [0, *accumulate(map(len, rows))]
+    reads = [{_root(program, j) for i in each for j in program.rows[i - program.first].parents} - set(each) for each in rows]
     best, choice = [0.0], [0]
     for k in range(1, len(run) + 1):
         options = [(best[k - 1] + _alone(program, rows[k - 1]), k - 1)]
+        outside = set(reads[k - 1])
         for j in range(k - 2, -1, -1):
-            if entries[k] - entries[j] > ENTRIES or counts[k] - counts[j] > ROWS:
+            outside = (outside | reads[j]).difference(rows[j])
+            if entries[k] - entries[j] > ENTRIES or counts[k] - counts[j] > ROWS or len(outside) > POINTERS:
                 break
             options.append((best[j] + LAUNCH + times[k] - times[j], j))
         least, j = min(options)
@@ -207,21 +218,15 @@ def code(program: Program, node: Node, arrays: Mapping[int, Any]) -> Code:
     """
     own, rows, variables_ = _own(program, node, arrays)
     names = {i: k for k, i in enumerate(variables_)}
-    block = Block(own, rows, [names[i] for i in node.writes],
-                  lambda k: tuple(arrays[variables_[k]].strides) if variables_[k] in arrays else None)
-    text = Text(block)
-    lines = text.lines()
-    parameters = ",\n    ".join(declared for declared, _ in text.parameters.values())
-    shared = ["extern __shared__ __align__(16) unsigned char shared[];"] if block.shared_size else []
-    kernel = "\n".join([f'extern "C" __global__ void __launch_bounds__({block.threads}) one_block(\n    {parameters}) {{',
-                        *indented([*shared, *lines]), "}", ""])
-    arguments = tuple(Var(variables_[a.index]) if type(a) is Var else a for _, a in text.parameters.values())
-    launch = Launch("one_block", (1, 1, 1), (block.threads, 1, 1), block.shared_size, arguments)
-    return Code(source(kernel), (launch,), block.scratch_size)
+    made = written(Block(own, rows, [names[i] for i in node.writes],
+                         lambda k: tuple(arrays[variables_[k]].strides) if variables_[k] in arrays else None))
+    launches = [replace(x, arguments=tuple(Var(variables_[a.index]) if type(a) is Var else a for a in x.arguments))
+                for x in made.launches]
+    return replace(made, launches=tuple(launches))
 
 
 def _own(program: Program, node: Node, arrays: Mapping[int, Any]) -> tuple[Program, list[int], list[int]]:
-    """A block's rows as a program of its own, its rows' variables there, and the variables of the whole that its variables are."""
+    """A block as a program of its own, its rows' variables there, and the variables of the whole that its variables are."""
     inside = {i for i in node.rows if not is_view(program.rows[i - program.first])}
     outside: dict[int, None] = {}
     views: set[int] = set()

@@ -10,6 +10,7 @@ from typing import Any
 
 from gpuad.planning.device.code import Code, Node
 from gpuad.planning.device.entries import entries
+from gpuad.planning.device.joining import joined
 from gpuad.planning.device.places import moves_axes
 from gpuad.planning.device.rows import rows
 from gpuad.planning.program import Program, Var
@@ -25,8 +26,11 @@ def code(program: Program, node: Node, arrays: Mapping[int, Any], processors: in
     outside, and for each that it writes. The same arguments give the same text.
     """
     own, own_node, variables = alone(program, node)
-    make = rows if node.kind in ("rows", "columns") else entries
-    made = make(own, own_node, {k: arrays[i] for k, i in enumerate(variables) if i in arrays}, processors)
+    given = {k: arrays[i] for k, i in enumerate(variables) if i in arrays}
+    if node.kind == "joined":
+        made = joined(own, own_node, given)
+    else:
+        made = (rows if node.kind in ("rows", "columns") else entries)(own, own_node, given, processors)
     launches = [replace(launch, arguments=tuple(Var(variables[a.index]) if type(a) is Var else a for a in launch.arguments))
                 for launch in made.launches]
     return replace(made, launches=tuple(launches))

@@ -4,14 +4,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from gpuad.planning.device import addresses
+from gpuad.planning.device.addresses import place_of
 from gpuad.planning.device.layout import Layout
+from gpuad.planning.device.moving import is_move
 from gpuad.planning.device.places import Place, sources
 from gpuad.planning.passes.facts import uniform
 from gpuad.planning.program import Program, Var
+from linalg.arrays import Shape
 
 WIDE = 16
 """Bytes in the widest access of a thread."""
@@ -26,6 +31,8 @@ class Access:
     dtype: np.dtype
     pointer: int
     writes: bool = False
+    is_index: bool = False
+    """Whether it is no array, but the flat index of a row's entries."""
 
     @property
     def name(self) -> str:
@@ -49,6 +56,13 @@ class Space:
         self.accesses: list[Access] = []
         self.reads: dict[tuple[int, int], int] = {}  # (row, operand) -> number of the access
         self.stores: dict[int, int] = {}
+        self.indices: dict[int, int] = {}  # row that moves entries -> number of its flat index
+        self.moved: dict[int, addresses.Place] = {}  # arrays that such rows read, and where their entries lie
+        for i in layout.rows:
+            row = program.rows[i - program.first]
+            if is_move(row):
+                self.indices[i] = self._index(i, row.out.shape)
+                self.moved |= {j: place_of(j, program.spec(j), arrays[j].strides) for j in row.parents}
         for i in layout.rows:
             for k, x in enumerate(sources(program.rows[i - program.first])):
                 if type(x) is Var and layout.places.source(x) is None:
@@ -73,6 +87,13 @@ class Space:
         self.accesses.append(access)
         return len(self.accesses) - 1
 
+    def _index(self, i: int, shape: Shape) -> int:
+        order = [math.prod(shape[a + 1:]) for a in range(len(shape))]
+        like = SimpleNamespace(shape=shape, strides=order, dtype=np.dtype(np.uint8), data=SimpleNamespace(ptr=0))
+        k = self._access(i, self.layout.places.place(i), like, False)
+        self.accesses[k] = replace(self.accesses[k], is_index=True)
+        return k
+
     def collapsed(self, axes: Sequence[int]) -> list[Axis]:
         """Some axes of the space, in order, neighbours together where every access allows it."""
         found: list[Axis] = []
@@ -86,18 +107,19 @@ class Space:
 
     def by_strides(self, axes: Sequence[int]) -> list[int]:
         """Axes, the one with the longest strides first: of what is written, else of what is read."""
-        main = max(self.accesses, key=lambda x: (x.writes, sum(s != 0 for s in x.strides)), default=None)
+        arrays = [x for x in self.accesses if not x.is_index]
+        main = max(arrays, key=lambda x: (x.writes, sum(s != 0 for s in x.strides)), default=None)
         return sorted(axes, key=lambda a: -abs(main.strides[a])) if main is not None else list(axes)
 
     def width(self, inner: Sequence[Axis], others: Sequence[Axis], has_tail: bool) -> int:
         """Entries of the last inner axis that a thread takes at once: whole accesses of 16 bytes, where all arrays allow them."""
         last = inner[-1]
         rest = [*inner[:-1], *others]
-        straight = [k for k, s in enumerate(last.strides) if s == 1]
+        straight = [k for k, s in enumerate(last.strides) if s == 1 and not self.accesses[k].is_index]
         sizes = [self.accesses[k].dtype.itemsize for k in straight]
         if not sizes:
             return 1
-        width = max(WIDE // min(sizes), 1) if max(sizes) == 1 else max(WIDE // max(2, min(s for s in sizes if s > 1)), 1)
+        width = max(WIDE // min([s for s in sizes if s > 1], default=1), 1)
         while width > 1 and not ((has_tail or last.length % width == 0) and last.length >= width
                                  and all(self._is_aligned(k, width, rest) for k in straight)):
             width //= 2

@@ -9,6 +9,7 @@ import numpy as np
 from gpuad.planning import functions
 from gpuad.planning.device.dtypes import SHORT, compute_type, converted, ctype, literal, load, rounded, store
 from gpuad.planning.device.expressions import arguments, expression, prelude
+from gpuad.planning.device.moving import moved
 from gpuad.planning.device.places import sources
 from gpuad.planning.device.spaces import Axis, Space, number_of
 from gpuad.planning.program import Program, Row, Spec, Var
@@ -54,9 +55,7 @@ class Reduction:
 
     def joined(self, a: str, b: str) -> str:
         """The ufunc of two partial results."""
-        spec = Spec((), self.dtype)
-        row = Row(self.ufunc, (Var(0), Var(1)), {}, spec)
-        return expression(Program((spec, spec), (), (row,), ()), row, [a, b])
+        return total(self.ufunc, self.dtype, a, b)
 
     def term(self, operands: Sequence[str]) -> str:
         """What one entry adds, of the texts of its operands (empty for constants)."""
@@ -66,15 +65,18 @@ class Reduction:
                 texts.append(converted(text, self.program.spec(x.index).dtype, self.dtype))
             elif (number := number_of(x)) != 1:
                 texts.append(literal(number, self.dtype))
-        if len(texts) < 2:
-            return texts[0]
-        spec = Spec((), self.dtype)
-        row = Row(np.multiply, (Var(0), Var(1)), {}, spec)
-        return expression(Program((spec, spec), (), (row,), ()), row, texts)
+        return texts[0] if len(texts) < 2 else total(np.multiply, self.dtype, *texts)
 
     def result(self, text: str) -> str:
         """The joined partial results as the row's value."""
         return rounded(text, self.row.out.dtype)
+
+
+def total(ufunc: np.ufunc, dtype: np.dtype, a: str, b: str) -> str:
+    """The ufunc of two values of a dtype."""
+    spec = Spec((), dtype)
+    row = Row(ufunc, (Var(0), Var(1)), {}, spec)
+    return expression(Program((spec, spec), (), (row,), ()), row, [a, b])
 
 
 def statement(program: Program, i: int, operands: Sequence[str]) -> str:
@@ -146,6 +148,15 @@ class Body:
                 found.append("" if j is None else f"x{j}")
         return found
 
+    def computed(self, i: int, at: str) -> list[str]:
+        """The statements that compute a row; ``at`` is its flat index at the position, where it moves entries."""
+        if i not in self.space.indices:
+            return [statement(self.program, i, self.operands(i))]
+        step = self.stride(self.space.indices[i]) if self.width > 1 else 0
+        dtype = self.program.spec(i).dtype
+        return moved(self.program, i, f"{at} + {step} * u" if step else at, self.space.moved.__getitem__,
+                     lambda a, b: total(np.add, dtype, a, b))
+
     def loads(self, n: int, at: str) -> tuple[list[str], list[str]]:
         """(before the loop over neighbours, inside it): statements that give ``a{n}``, an access's entry in its compute type."""
         x = self.space.accesses[n]
@@ -202,7 +213,11 @@ def parameters(spaces: Sequence[Space]) -> tuple[list[str], list[Any]]:
     """(declarations, arguments) of the arrays of a kernel, each once."""
     found: dict[str, tuple[str, Any]] = {}
     for space in spaces:
+        for v, place in space.moved.items():
+            found[f"v{v}"] = (f"const {ctype(place.dtype)}* v{v}", Var(v))
         for x in space.accesses:
+            if x.is_index:
+                continue
             kind = ctype(x.dtype)
             found[x.name] = (f"{kind if x.writes else 'const ' + kind}* {x.name}", Var(x.variable))
     return [d for d, _ in found.values()], [a for _, a in found.values()]

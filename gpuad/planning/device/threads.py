@@ -64,7 +64,8 @@ class Threads:
                 self.each > 1 and self.group >= WARP and height * self.group < processors * 2 * THREADS)):
             self.group *= 2
             self._set_each(vectors, words)
-        while self.group > FEWEST and height * self.group >= processors * FULL and 2 * self.each * self.width <= SHORT and self.keeps:
+        while self.group > FEWEST and height * self.group >= processors * FULL and self.keeps \
+                and 2 * self.each * self.width <= SHORT:
             self.group //= 2  # enough rows to fill the device: fewer threads compute what a row has in common
             self._set_each(vectors, words)
         self.threads = max(THREADS, self.group) if self.group <= WARP else self.group
@@ -81,12 +82,13 @@ class Threads:
         most = processors * 8
         if kind == "columns":
             self.blocks = -(-self.blocks // PER_THREAD)
-            most = max(1, processors // self.tiles) if self.blocks * self.tiles < processors * 32 else processors * 4 // self.tiles
+            waves = 1 if self.blocks * self.tiles < processors * 32 else 4
+            most = max(1, processors * waves // self.tiles)
         self.blocks = max(1, min(self.blocks, processors * 2 if sums and kind == "rows" else most))
 
 
 def _is_across(space: Space, outer: Sequence[Axis], inner: Sequence[Axis]) -> bool:
     """Whether neighbouring rows lie side by side in memory, rather than neighbouring entries of a row."""
-    full = [k for k, x in enumerate(space.accesses) if any(axis.strides[k] for axis in inner)]
+    full = [k for k, x in enumerate(space.accesses) if not x.is_index and any(axis.strides[k] for axis in inner)]
     along = sum(inner[-1].strides[k] == 1 for k in full)
     return prod(axis.length for axis in outer) > 1 and sum(outer[-1].strides[k] == 1 for k in full) > along

@@ -19,7 +19,8 @@ needs_compiler = pytest.mark.skipif(bool(emulation.missing()), reason=emulation.
 REAL = [np.dtype(d) for d in ("float16", "float32", "float64")]
 WHOLE = [np.dtype(d) for d in ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")]
 COMPLEX = [np.dtype(d) for d in ("complex64", "complex128")]
-SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, -1e-42, 1.0, -1.0, 2.0, -3.0, 0.5, 1.5, -2.5, 88.0, -700.0, 1e30, 3e-8, 100.0]
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, -1e-42, 1.0, -1.0, 2.0, -3.0, 0.5, 1.5, -2.5, 88.0,
+           -700.0, 1e30, 3e-8, 100.0]
 RAISES_ON_NEGATIVE = {np.power}
 EITHER_ZERO = {np.maximum, np.minimum, np.fmax, np.fmin, np._core.umath.clip}
 SCALES = (1e-3, 1.0, 10.0)
@@ -42,7 +43,8 @@ def values(dtype, k):
         x = random.integers(0, 2, 100)
     else:
         info = np.iinfo(dtype)
-        edges = np.array([info.min, info.max, 0, 1, 2, 3, 7, 64, info.max - 1, *([-1, -2, info.min + 1] if info.min else [])], dtype)
+        negative = [-1, -2, info.min + 1] if info.min else []
+        edges = np.array([info.min, info.max, 0, 1, 2, 3, 7, 64, info.max - 1, *negative], dtype)
         x = np.concatenate([np.repeat(edges, len(edges)) if k == 0 else np.tile(edges, len(edges)),
                             random.integers(0, 100, 60).astype(dtype)])
     with np.errstate(all="ignore"):
@@ -62,11 +64,13 @@ def row_of(function, *args, **kwargs):
 
 def ufunc_cases():
     """(ufunc, arrays) for all loops of the table."""
-    for ufunc in TABLE:
-        pairs = [(d,) * ufunc.nin for d in (*WHOLE, *REAL, *COMPLEX)]
+    for ufunc, loops in TABLE.items():
+        whole = WHOLE if "i" in "".join(loops) else WHOLE[1:9:6]  # functions of floats take integers all alike
+        pairs = [(d,) * ufunc.nin for d in (*whole, *REAL, *COMPLEX)]
         if ufunc.nin == 2:
             pairs += [(REAL[1], REAL[2]), (WHOLE[1], REAL[0]), (WHOLE[5], REAL[1]), (WHOLE[7], WHOLE[8]), (WHOLE[8], WHOLE[7]),
-                      (WHOLE[3], WHOLE[2]), (REAL[1], COMPLEX[0]), (COMPLEX[1], REAL[1]), (REAL[2], WHOLE[5]), (REAL[1], WHOLE[5])]
+                      (WHOLE[3], WHOLE[2]), (REAL[1], COMPLEX[0]), (COMPLEX[1], REAL[1]), (REAL[2], WHOLE[5]),
+                      (REAL[1], WHOLE[5])]
         for dtypes in pairs:
             arrays = [values(d, k) for k, d in enumerate(dtypes)]
             if ufunc in OWN:
@@ -87,8 +91,8 @@ def other_cases():
     """Selections, casts, parts, numbers of Python's."""
     x, z = values(REAL[1], 0)[:100], values(COMPLEX[0], 0)[:100]
     small = np.random.default_rng(3).uniform(-100, 100, 100)
-    for source in (np.abs(small).astype(np.uint8), small.astype(np.int64), small.astype(np.float16), small, small.astype(np.float32),
-                   small + 1j, small > 0):
+    for source in (np.abs(small).astype(np.uint8), small.astype(np.int64), small.astype(np.float16), small,
+                   small.astype(np.float32), small + 1j, small > 0):
         for target in (*WHOLE, *REAL, *COMPLEX):
             if not (source.dtype.kind in "fci" and target.kind == "u"):  # negative numbers, of which C says nothing
                 with np.errstate(all="ignore"):
@@ -126,7 +130,7 @@ def cases():
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # complex numbers cast to real ones
         found = [case for case in (*ufunc_cases(), *other_cases()) if is_supported(*case[:2])]
-    assert len(found) > 500
+    assert len(found) > 400
     return found
 
 
@@ -139,6 +143,8 @@ def source(cases):
 def tolerance(row, out):
     name = {np.dtype("float16"): 2**-10, np.dtype("complex64"): 2**-23, np.dtype("complex128"): 2**-52}
     eps = name.get(out.dtype) or np.finfo(out.dtype).eps
+    if row.function in (np.power, np.float_power) and out.dtype == np.complex64:
+        return 1e-4  # NumPy's own, which is computed in float32
     return 2000 * eps if row.function in OWN else ULPS[out.dtype.kind] * eps
 
 
@@ -174,8 +180,21 @@ def test_every_function_agrees_with_numpy(cases, source):
     assert not failures, f"{len(failures)}\n" + "\n".join(failures)
 
 
-def test_every_function_compiles_for_the_device(source):
-    compiling.require_compiles(source)
+@needs_compiler
+def test_bfloat16_is_rounded_after_each_row():
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    x, y = (np.linspace(a, 9, 200).astype(bfloat16) for a in (-3, 0.01))
+    for function, args in ((np.multiply, (x, y)), (np.tanh, (x,)), (functions.select, (x > 0, x, y))):
+        program, row, given, wanted = row_of(function, *args)
+        text, out = kernel(0, program, row, given), np.empty(200, np.uint16)
+        emulation.run(prelude(text) + text, "k0", (1,), (32,), [*given, out, np.int32(200)])
+        np.testing.assert_array_equal(out, wanted.view(np.uint16))
+
+
+def test_every_function_compiles_for_the_device(cases):
+    chosen = {(row.function, arrays[0].dtype.kind): (program, row, arrays) for program, row, arrays, _ in cases}
+    text = "".join(kernel(k, *case) for k, case in enumerate(chosen.values()))
+    compiling.require_compiles(prelude(text) + text)
 
 
 def test_every_ufunc_of_the_table_has_a_case(cases):
@@ -183,7 +202,8 @@ def test_every_ufunc_of_the_table_has_a_case(cases):
 
 
 @pytest.mark.parametrize(("value", "dtype", "text"), [
-    (0.1, "float32", "0x1.99999a0000000p-4f"), (0.1, "float64", "0x1.999999999999ap-4"), (-1, "float32", "(-0x1.0000000000000p+0f)"),
+    (0.1, "float32", "0x1.99999a0000000p-4f"), (0.1, "float64", "0x1.999999999999ap-4"),
+    (-1, "float32", "(-0x1.0000000000000p+0f)"),
     (-2**63, "int64", "(-9223372036854775807ll - 1)"), (2**64 - 1, "uint64", "18446744073709551615ull"), (True, "bool", "true"),
     (np.inf, "float16", "infinity<float>()"), (1e6, "float16", "infinity<float>()"), (-5, "int8", "(signed char)(-5)"),
     (1j, "complex64", "Complex<float>(0x0.0p+0f, 0x1.0000000000000p+0f)")])
@@ -192,7 +212,8 @@ def test_literals_are_exact(value, dtype, text):
 
 
 def test_numbers_are_weak_and_arrays_are_not():
-    program = Program((Spec((4,), np.dtype(np.float32)), Spec((), np.dtype(float), "number"), Spec((), np.dtype(float))), (), (), ())
+    specs = Spec((4,), np.dtype(np.float32)), Spec((), np.dtype(float), "number"), Spec((), np.dtype(float))
+    program = Program(specs, (), (), ())
     weak = Row(np.add, (Var(0), Var(1)), {}, Spec((4,), np.dtype(np.float32)))
     strong = Row(np.add, (Var(0), Var(2)), {}, Spec((4,), np.dtype(np.float64)))
     assert expression(program, weak, ["a", "b"]) == "(a + (float)(b))"
@@ -204,7 +225,8 @@ def test_operators_of_numbers():
     whole = Spec((), np.dtype(int), "number")
     program = Program((number, whole), (), (), ())
     assert expression(program, Row(operator.mul, (Var(0), Var(1)), {}, number), ["a", "b"]) == "(a * (double)(b))"
-    assert expression(program, Row(operator.truediv, (Var(1), 2), {}, number), ["a", ""]) == "((double)(a) / 0x1.0000000000000p+1)"
+    ratio = Row(operator.truediv, (Var(1), 2), {}, number)
+    assert expression(program, ratio, ["a", ""]) == "((double)(a) / 0x1.0000000000000p+1)"
 
 
 @pytest.mark.parametrize("row", [

@@ -236,3 +236,9 @@ def test_the_report(gpu: ModuleType) -> None:
     assert str(report).startswith("plan(step)")
     if report.why_no_graph is None:
         assert "one CUDA graph" in str(report)
+
+
+def test_the_picture(gpu: ModuleType) -> None:
+    planned = ad.plan(step)
+    planned(*on(gpu, network()), 0.1)
+    assert planned.draw().axes

@@ -1,6 +1,8 @@
 // The emulated machine: blocks one after another; a thread gives way to the next at a barrier, at a shuffle and at its end.
 #include "machine.hpp"
+#include <dlfcn.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,7 +10,7 @@
 
 namespace {
 constexpr int MOST = 1024, LANES = 32;
-constexpr size_t STACK = 256 << 10, PAGE = 64 << 10, SHARED = 227 << 10, GUARD = 16 << 10;
+constexpr size_t STACK = 1 << 20, PAGE = 64 << 10, SHARED = 227 << 10, GUARD = 16 << 10;
 constexpr unsigned char POISON = 0xFF, CANARY = 0xA5;  // POISON: NaN in every floating format, -1 in every integer
 
 enum State { READY, BARRIER, WARP, DONE };
@@ -102,6 +104,42 @@ bool exchange(int warp) {
     return moved;
 }
 
+// An access to an address that is nobody's: at the end of a fibre's stack, of too much local memory.
+void fault(int, siginfo_t* info, void* context) {
+    char text[400], *address = static_cast<char*>(info->si_addr);
+    const bool local = current && address >= current->stack && address < current->stack + PAGE;
+    if (local) snprintf(text, sizeof text, "more local memory than the %zu KiB of a thread's stack", STACK >> 10);
+    else snprintf(text, sizeof text, "access to %p, where there is no memory", static_cast<void*>(address));
+#ifdef __x86_64__
+    Dl_info where;  // the caller finds the line
+    void* at = reinterpret_cast<void*>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
+    if (dladdr(at, &where) && where.dli_fname)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " [%s+%#tx]", where.dli_fname,
+                 static_cast<char*>(at) - static_cast<char*>(where.dli_fbase));
+#endif
+    cuda_fail(text, 0);
+}
+
+struct Faults {  // while it lives, they are reported and not the end of the process
+    struct sigaction before[2];
+    Faults() {
+        static char stack[64 << 10];
+        stack_t alternate = {stack, 0, sizeof stack};
+        sigaltstack(&alternate, &own);
+        struct sigaction action = {};
+        action.sa_sigaction = fault;
+        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+        sigaction(SIGSEGV, &action, before);
+        sigaction(SIGBUS, &action, before + 1);
+    }
+    ~Faults() {
+        sigaction(SIGSEGV, before, nullptr);
+        sigaction(SIGBUS, before + 1, nullptr);
+        sigaltstack(&own, nullptr);
+    }
+    stack_t own;
+};
+
 void stuck() {
     int count[4] = {0, 0, 0, 0}, low = 1 << 30, high = 0;
     for (int i = 0; i < threads; ++i) {
@@ -173,7 +211,8 @@ unsigned cuda_ballot(int line, unsigned mask, int predicate) {
 
 void cuda_fail(const char* text, int line) {
     uint3 t = cuda_machine.thread, b = cuda_machine.block;
-    snprintf(message, sizeof message, "line %d: %s (thread %u,%u,%u of block %u,%u,%u)", line, text, t.x, t.y, t.z, b.x, b.y, b.z);
+    int n = line ? snprintf(message, sizeof message, "line %d: ", line) : 0;
+    snprintf(message + n, sizeof message - n, "%s (thread %u,%u,%u of block %u,%u,%u)", text, t.x, t.y, t.z, b.x, b.y, b.z);
     _longjmp(scheduler, 1);
 }
 
@@ -191,6 +230,7 @@ const char* cuda_run(void (*kernel)(void**), void** given, const unsigned* grid,
     for (int i = 0; i < threads; ++i)
         if (!fibres[i].alive && !create(fibres[i])) return snprintf(message, sizeof message, "no memory for the stacks"), message;
     memset(dynamic, CANARY, SHARED + GUARD);
+    Faults faults;
     uint64_t blocks = static_cast<uint64_t>(grid[0]) * grid[1] * grid[2];
     for (uint64_t k = 0; k < blocks && !*message; ++k) {
         unsigned n = reversed ? blocks - 1 - k : k;
