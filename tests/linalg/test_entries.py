@@ -102,7 +102,8 @@ def rules() -> dict[str, tuple[Callable[..., Any], list[np.dtype]]]:
     from gpuad.differential import Elementwise
     from gpuad.primitives import elementwise, reductions
 
-    found = {"share of an extreme": (reductions._share_in(FLOAT), [np.dtype(bool), INT])} | {f"{name}, {k}": (f, [np.dtype(k)]) for name, (f, kinds) in FUNCTIONS.items() for k in kinds}
+    found = {"share of an extreme": (reductions._share_in(FLOAT), [np.dtype(bool), INT])}
+    found |= {f"{name}, {k}": (f, [np.dtype(k)]) for name, (f, kinds) in FUNCTIONS.items() for k in kinds}
     for primitive in vars(elementwise).values():
         if isinstance(primitive, Elementwise):
             for position, rule in enumerate(primitive.rules):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -244,13 +244,13 @@ def performed(name: str, compute: Callable[[], Any], *sources: ndarray) -> Any:
     if (capture := streams.capturing()) is None:
         streams.catch_up()
         result = wrapped(compute(), list(sources))
-        if any(owned(result)):
+        if any(owned(result, sources)):
             LAUNCHES.append(name)
         return result
     with np.errstate(all="ignore"):
         result = wrapped(compute(), list(sources))
-    made = [x._host if own else None for x, own in zip(leaves(result), owned(result), strict=True)]
-    if any(owned(result)):
+    made = [x._host if own else None for x, own in zip(leaves(result), owned(result, sources), strict=True)]
+    if any(owned(result, sources)):
         streams.enqueue(name, lambda: _write(made, leaves(compute())))
         capture.made += [host for host in made if host is not None]
     return result
@@ -261,9 +261,9 @@ def leaves(result: Any) -> list[Any]:
     return [x for r in result for x in leaves(r)] if isinstance(result, (tuple, list)) else [result]
 
 
-def owned(result: Any) -> list[bool]:
-    """Which of the arrays of a result are no views."""
-    return [isinstance(x, ndarray) and x.base is None for x in leaves(result)]
+def owned(result: Any, sources: Sequence[ndarray]) -> list[bool]:
+    """Which of the arrays of a result are new: no views, and not what they were made of."""
+    return [isinstance(x, ndarray) and x.base is None and all(x is not s for s in sources) for x in leaves(result)]
 
 
 def _write(made: list[np.ndarray | None], results: list[Any]) -> None:

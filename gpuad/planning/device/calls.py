@@ -59,7 +59,7 @@ def _in_its_way(function: Callable[..., Any], args: Any) -> Callable[..., Any]:
         return found
     package, _, module = (getattr(function, "__module__", None) or "").partition(".")
     of_special = isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function
-    if package == "scipy" or of_special:
+    if of_special or (package == "scipy" and not hasattr(function, "__wrapped__")):  # else it looks for itself
         like = next((x for x in leaves(args) if is_cupy(x)), None)
         there = scipy_module("special" if of_special else module.partition(".")[0], like)
         return getattr(there, function.__name__.removeprefix("_"), function)

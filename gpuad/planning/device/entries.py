@@ -9,7 +9,7 @@ from typing import Any
 
 from gpuad.planning.device.code import Code, Launch, Node
 from gpuad.planning.device.dtypes import store
-from gpuad.planning.device.joins import Joins
+from gpuad.planning.device.joins import DEFINITIONS, Joins, shared
 from gpuad.planning.device.layout import LAST, Layout
 from gpuad.planning.device.spaces import Space
 from gpuad.planning.device.text import (
@@ -33,33 +33,39 @@ FEW = 2
 
 def entries(program: Program, node: Node, arrays: Mapping[int, Any], processors: int) -> Code:
     """The kernel of a node of kind "entries", "spread" or "totals"."""
-    parts = [_Part(program, rows, node.writes, arrays, f"part{k}") for k, rows in enumerate(node.parts)]
-    most = max(1, processors * PER_PROCESSOR // len(parts))
-    blocks = [min(most, part.blocks) for part in parts]
-    name = f"{node.kind}_of_{len(node.rows)}"
+    parts = [_Part(program, rows, node.writes, arrays) for rows in node.parts]
     declared, arguments = parameters([part.space for part in parts])
-    joins = Joins(program, parts[0].space, parts[0].layout, blocks[0], THREADS)
-    lines, start = [], 0
-    for part, n in zip(parts, blocks, strict=True):
-        inside = part.lines(f"(blockIdx.x - {start})" if start else "blockIdx.x", n, joins)
+    definitions: list[str] = []
+    lines: list[str] = []
+    start = scratch = 0
+    for part, n in zip(parts, _shares([part.blocks for part in parts], processors * PER_PROCESSOR), strict=True):
+        joins = Joins(program, part.space, part.layout, n, THREADS, start=scratch, first=start)
+        more, given = joins.parameters()
+        declared, arguments = [*declared, *more], [*arguments, *given]
+        definitions += joins.definitions()
+        block = f"(blockIdx.x - {start})" if start else "blockIdx.x"
+        inside = [*joins.accumulators(), *part.lines(block, n, joins), *joins.lines()]
         if len(parts) > 1:
-            head = "if" if not start else "} else if"
-            inside = [f"{head} (blockIdx.x < {start + n}) {{", *indented(inside)]
+            inside = [f"{'} else ' if start else ''}if (blockIdx.x < {start + n}) {{", *indented(inside)]
         lines += inside
-        start += n
+        start, scratch = start + n, joins.scratch
     lines += ["}"] if len(parts) > 1 else []
-    more, given = joins.parameters()
-    lines = [*joins.shared(), *joins.accumulators(), *lines, *joins.lines()]
-    text = "\n".join([*joins.definitions(), *kernel(name, THREADS, [*declared, *more], lines), ""])
-    launch = Launch(name, (start, 1, 1), (THREADS, 1, 1), 0, (*arguments, *given))
-    return Code(source(text), (launch,), joins.scratch)
+    name = f"{node.kind}_of_{len(node.rows)}"
+    text = [*([DEFINITIONS, *definitions] if definitions else []), *kernel(name, THREADS, declared, [*shared(lines), *lines]), ""]
+    return Code(source("\n".join(text)), (Launch(name, (start, 1, 1), (THREADS, 1, 1), 0, tuple(arguments)),), scratch)
+
+
+def _shares(wanted: Sequence[int], most: int) -> list[int]:
+    """The blocks of each part: as many as it wants, or its share of those that run at once."""
+    total = sum(wanted)
+    return [max(1, min(n, n * most // total)) for n in wanted]
 
 
 class _Part:
     """Rows of one space in a kernel of entries."""
 
-    def __init__(self, program: Program, rows: Sequence[int], writes: Sequence[int], arrays: Mapping[int, Any], name: str):
-        self.program, self.layout, self.name = program, Layout(program, rows), name
+    def __init__(self, program: Program, rows: Sequence[int], writes: Sequence[int], arrays: Mapping[int, Any]):
+        self.program, self.layout = program, Layout(program, rows)
         self.space = space = Space(program, self.layout, writes, arrays)
         self.axes = space.collapsed(space.by_strides(sorted(self.layout.everything)))
         self.width = space.width(self.axes, [], len(self.axes) == 1)

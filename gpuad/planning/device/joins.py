@@ -62,10 +62,12 @@ class Joins:
     """The reductions of a layout that end with the last block: ``totals``, and sums over the outer axes, ``columns``.
 
     ``blocks`` is the number of partial results; ``tiles`` blocks side by side each have ``tile`` of the ``length`` columns. Where
-    one block would be slow to join them, a second launch does (``is_apart``).
+    one block would be slow to join them, a second launch does (``is_apart``). Where several layouts share a launch, this one's
+    partial results begin at byte ``start`` of the scratch, and its blocks at ``first``.
     """
 
-    def __init__(self, program: Program, space: Space, layout: Layout, blocks: int, threads: int, tile: int = 1, tiles: int = 1):
+    def __init__(self, program: Program, space: Space, layout: Layout, blocks: int, threads: int, tile: int = 1, tiles: int = 1,
+                 start: int = 0, first: int = 0):
         self.program, self.space, self.layout = program, space, layout
         self.blocks, self.threads, self.tile, self.tiles = blocks, threads, tile, tiles
         last = [i for i in layout.rows if layout.reduced.get(i) and layout.phase[i] == LAST]
@@ -75,9 +77,11 @@ class Joins:
         self.together = tiles == 1 or bool(self.totals)  # whether one block joins everything
         self.is_apart = bool(self.columns) and self.together and blocks * self.length > PARTIALS
         self.reductions = {i: Reduction(program, i) for i in layout.reduced if layout.reduced[i]}
-        self.scratch, self._places = 0, {}
-        if last and (self.columns or blocks * tiles > 1):
-            self.scratch = _up(4 * (1 if self.together else tiles))
+        self.ticket, self._first, self._start = f"ticket{first}", first, start
+        self.has_partials = bool(last) and (bool(self.columns) or blocks * tiles > 1)
+        self.scratch, self._places = start, {}
+        if self.has_partials:
+            self.scratch += _up(4 * (1 if self.together else tiles))
             for i in last:
                 self._places[i] = self.scratch
                 n = blocks * (self.length if i in self.columns else tiles)
@@ -85,23 +89,18 @@ class Joins:
 
     def parameters(self) -> tuple[list[str], list[Any]]:
         """(declarations, arguments) of the partial results and the ticket."""
-        if not self.scratch:
+        if not self.has_partials:
             return [], []
-        declared = ["unsigned int* ticket", *(f"{self.reductions[i].type}* p{i}" for i in self._places)]
-        return declared, [("scratch", 0), *(("scratch", at) for at in self._places.values())]
+        declared = [f"unsigned int* {self.ticket}", *(f"{self.reductions[i].type}* p{i}" for i in self._places)]
+        return declared, [("scratch", self._start), *(("scratch", at) for at in self._places.values())]
 
     def definitions(self) -> list[str]:
-        """What stands before a kernel that reduces."""
-        found = [DEFINITIONS] if self.reductions else []
+        """How partial results are joined, for the functions that do."""
+        found = []
         for i, r in self.reductions.items():
             of = f"of({r.type} a, {r.type} b) {{ return {r.joined('a', 'b')}; }}"
             found += [f"struct Join{i} {{", f"  __device__ static {r.type} {of}", "};"]
         return found
-
-    def shared(self) -> list[str]:
-        """Declarations of the static shared memory."""
-        return ["__shared__ double shared[64];"] + (["__shared__ bool is_last[1];"] if self.scratch else []) \
-            if self.reductions else []
 
     def accumulators(self) -> list[str]:
         """Declarations of each thread's totals."""
@@ -115,16 +114,18 @@ class Joins:
     def lines(self) -> list[str]:
         """What a block does after its last row: the columns' sums of the block are in p already."""
         found = []
-        block = "(blockIdx.y * gridDim.x + blockIdx.x)" if self.layout.kind == "columns" else "blockIdx.x"
+        block = f"(blockIdx.x - {self._first})" if self._first else "blockIdx.x"
+        if self.layout.kind == "columns":
+            block = "(blockIdx.y * gridDim.x + blockIdx.x)"
         for i in self.totals:
             r = self.reductions[i]
             found.append(f"t{i} = over_block<Join{i}, {self.threads}>(t{i}, {r.identity}, shared);")
-            if self.scratch:
+            if self.has_partials:
                 found.append(f"if (threadIdx.x == 0) p{i}[{block}] = t{i};")
         if self.is_apart:
             return found
-        if self.scratch:
-            ticket = "ticket" if self.together else "ticket + blockIdx.x"
+        if self.has_partials:
+            ticket = self.ticket if self.together else f"{self.ticket} + blockIdx.x"
             n = self.blocks * self.tiles if self.together else self.blocks
             found.append(f"if (!is_last_block({ticket}, {n}, is_last)) return;")
             found.append(f"if (threadIdx.x == 0) *({ticket}) = 0;")
@@ -136,10 +137,9 @@ class Joins:
 
     def kernel(self, name: str, declared: Sequence[str]) -> list[str]:
         """The second launch's kernel."""
-        lines = ["extern __shared__ double area[];", "__shared__ double shared[64];", *self.accumulators(),
-                 *self._joined_totals(APART),
+        lines = ["extern __shared__ double area[];", *self.accumulators(), *self._joined_totals(APART),
                  *self._last_rows(APART, f"blockIdx.x * {WARP}", f"min({self.length}, (int)(blockIdx.x + 1) * {WARP})")]
-        return kernel(name, APART, declared, lines)
+        return kernel(name, APART, declared, [*shared(lines), *lines])
 
     def launch(self, name: str, arguments: tuple[Any, ...]) -> Launch:
         """The second launch."""
@@ -220,6 +220,12 @@ class Joins:
         return found
 
 
+def shared(lines: Sequence[str]) -> list[str]:
+    """Declarations of the static shared memory that statements name."""
+    text = "\n".join(lines)
+    return ["__shared__ double shared[64];"] * (", shared)" in text) + ["__shared__ bool is_last[1];"] * (", is_last)" in text)
+
+
 def power(n: int) -> int:
     """The least power of two that is not less."""
     return 1 << max(0, n - 1).bit_length()
@@ -229,5 +235,5 @@ def _up(n: int) -> int:
     return -(-n // ALIGNMENT) * ALIGNMENT
 
 
-__all__ = ["Joins", "power"]
+__all__ = ["DEFINITIONS", "Joins", "power", "shared"]
 

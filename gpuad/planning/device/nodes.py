@@ -180,20 +180,23 @@ class _Steps:
                     self._join(a, b)
 
     def _side_by_side(self) -> dict[int, list[tuple[int, ...]]]:
-        """Let elementwise groups share launches: group -> the rows of each of its parts."""
+        """Let elementwise groups share launches, and sums over all entries: group -> the rows of each of its parts."""
         parts: dict[int, list[tuple[int, ...]]] = {}
+        kinds: dict[int, str] = {}
         for i in sorted(self.fusible):
             g = self.groups.find(i)
             if g in parts or self.groups.rows(g)[0] != i:
                 continue
             layout = self.layout(self.groups.rows(g))
-            if layout is None or layout.kind != "entries":
+            if layout is None or layout.kind not in ("entries", "totals"):
                 continue
+            kinds[g] = layout.kind
             own = [self.groups.rows(g)]
-            for h in list(parts)[:-TRIED - 1:-1]:
+            for h in [h for h in parts if kinds[h] == layout.kind][:-TRIED - 1:-1]:
                 if self._fit_one_launch([*parts[h], *own]) and self.groups.join(h, g, apart=True):
                     own += parts.pop(h)
                     g = self.groups.find(g)
+                    kinds[g] = layout.kind
                     break
             parts[g] = sorted(own)
         return parts

@@ -13,20 +13,16 @@ from typing import Any
 import numpy as np
 
 from gpuad.planning import functions
+from gpuad.planning.device.axes import Conflict, moves, moves_axes
 from gpuad.planning.device.expressions import arguments
 from gpuad.planning.device.moving import is_move
 from gpuad.planning.program import Program, Row, Var, spec_of
-from gpuad.planning.storage import is_view
 from linalg.arrays import Shape
 
 Place = tuple[tuple[int, ...], ...]
 
 ACROSS = {np.add, np.multiply, np.maximum, np.minimum, np.logical_and, np.logical_or}
 """Ufuncs by which a kernel reduces."""
-
-
-class Conflict(Exception):
-    """A value would have to lie in two places."""
 
 
 def shape_of(program: Program, x: Any) -> Shape:
@@ -70,11 +66,6 @@ def reduced_axes(program: Program, row: Row) -> Shape:
     return (len(a) - 1,) if len(b) == 1 else (len(b) - 2,)
 
 
-def moves_axes(row: Row) -> bool:
-    """Whether a row is a view that shows all entries of what it reads, so that between rows of a kernel it costs nothing."""
-    return is_view(row) and row.function not in (functions.real, functions.imaginary)
-
-
 class Places:
     """The places of a group of rows, of the views between them, and of the operands that they read from outside.
 
@@ -103,6 +94,7 @@ class Places:
         full = max(shapes, key=lambda s: (math.prod(s), sum(n > 1 for n in s)))
         self.shape = tuple(n for n in full if n > 1)
         self._solve(full)
+        self._reorder()
 
     def place(self, key: Any) -> Place:
         """The place of a row's value, or of what an operand is."""
@@ -145,7 +137,7 @@ class Places:
             self._add(i, row.out.shape)
             x = row.args[0].index
             self._add(x, self.program.spec(x).shape) if x in self.inside else None
-            self._links.append(("view", i, x, _moves(self.program.spec(x).shape, row)))
+            self._links.append(("view", i, x, moves(self.program.spec(x).shape, row)))
             i = x
 
     def _elementwise(self, i: int, row: Row) -> None:
@@ -193,6 +185,24 @@ class Places:
             for n, part in zip(self._shapes[key], place, strict=True):
                 if math.prod(self.shape[a] for a in part or ()) != n:
                     raise Conflict
+
+    def _reorder(self) -> None:
+        """Let the space have its axes in the order in which they lie in memory: that of its arrays from outside."""
+        found: set[tuple[int, ...]] = set()
+        for (i, k), key in self.keys.items():
+            axes = [part for part in self.place(key) if part]
+            if type(key) is not tuple or len(axes) != len(self.shape) or any(len(part) > 1 for part in axes):
+                continue
+            row = self.program.row(sources(self._row(i))[k].index)
+            place = self.place(key)
+            if row is not None and row.function is functions.transpose:
+                place = tuple(place[row.args[1].index(b)] for b in range(len(place)))
+            found.add(tuple(a for part in place for a in part))
+        if len(found) == 1 and (order := found.pop()) != tuple(range(len(order))):
+            new = {a: k for k, a in enumerate(order)}
+            self.shape = tuple(self.shape[a] for a in order)
+            for known in self._known.values():
+                known[:] = [tuple(new[a] for a in part or ()) for part in known]
 
     def _assume(self, key: Any, full: Shape) -> None:
         """Let the axes whose places nothing says lie where the space has axes of their lengths, the last ones first."""
@@ -256,44 +266,5 @@ def _joined(known: list[tuple[int, ...] | None], axes: tuple[int, ...]) -> tuple
     return None if None in parts else tuple(b for part in parts for b in part or ())
 
 
-def _moves(shape: Shape, row: Row) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """(axes of the view, axes of what it shows) that run over the same entries."""
-    f, out = row.function, row.out.shape
-    if f is functions.transpose:
-        return [((a,), (b,)) for a, b in enumerate(row.args[1])]
-    if f is functions.broadcast:
-        off = len(out) - len(shape)
-        return [((a + off,), (a,)) for a, n in enumerate(shape) if n == out[a + off] and n > 1]
-    if f is functions.getitem and not _only_adds_axes(row.args[1], shape):
-        raise Conflict
-    return _regrouped(out, shape)
-
-
-def _only_adds_axes(index: Any, shape: Shape) -> bool:
-    index = index if isinstance(index, tuple) else (index,)
-    axes = [p for p in index if p is not None]
-    return all(p is Ellipsis or (isinstance(p, slice) and p == slice(None)) or (type(p) is int and n == 1)
-               for p, n in zip(axes, shape, strict=False)) and Ellipsis not in [p for p in axes if p is Ellipsis][1:]
-
-
-def _regrouped(a: Shape, b: Shape) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """The smallest groups of axes of two shapes that have equally many entries."""
-    groups, i, j = [], 0, 0
-    xs, ys = [k for k, n in enumerate(a) if n != 1], [k for k, n in enumerate(b) if n != 1]
-    while i < len(xs) and j < len(ys):
-        m, n, first, second = a[xs[i]], b[ys[j]], [xs[i]], [ys[j]]
-        while m != n:
-            if m < n:
-                i += 1
-                first.append(xs[i])
-                m *= a[xs[i]]
-            else:
-                j += 1
-                second.append(ys[j])
-                n *= b[ys[j]]
-        groups.append((tuple(first), tuple(second)))
-        i, j = i + 1, j + 1
-    return groups
-
-
-__all__ = ["ACROSS", "Conflict", "Place", "Places", "is_reduction", "reduced_axes", "reduced_shape", "shape_of", "sources"]
+__all__ = ["ACROSS", "Conflict", "Place", "Places", "is_reduction", "moves_axes", "reduced_axes", "reduced_shape", "shape_of",
+           "sources"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from gpuad.planning.device.code import Code, Launch, Node
 from gpuad.planning.device.dtypes import compute_type, store
-from gpuad.planning.device.joins import Joins
+from gpuad.planning.device.joins import DEFINITIONS, Joins, shared
 from gpuad.planning.device.layout import LAST, Layout
 from gpuad.planning.device.phases import Key, Phases
 from gpuad.planning.device.spaces import Space
@@ -55,7 +55,7 @@ class _Rows:
         lane, group = ("/", "%") if t.across else ("%", "/")
         side = t.per_block if t.across else t.group
         self.is_full = height % t.per_block == 0
-        lines = [*joins.shared(), f"const int lane = threadIdx.x {lane} {side}, group = threadIdx.x {group} {side};",
+        lines = [f"const int lane = threadIdx.x {lane} {side}, group = threadIdx.x {group} {side};",
                  *joins.accumulators(), *self._column_sums(), *self._loaded("top"), *self._at_scope("top", 0)]
         row = f"const {index} r = r0 + group;" if self.is_full else \
             f"const bool active = r0 + group < {height}; const {index} r = active ? r0 + group : {height - 1};"
@@ -65,13 +65,14 @@ class _Rows:
         lines += [*self._stored_columns(), "{", *indented(joins.lines()), "}"]
         sizes = [joins.tile * joins.reductions[i].dtype.itemsize for i in joins.columns]
         sizes += [t.threads * r.dtype.itemsize for r in joins.reductions.values() if t.across]
-        shared = max([*sizes, 0 if joins.is_apart else joins.shared_bytes(t.threads)])
-        if shared:
+        area = max([*sizes, 0 if joins.is_apart else joins.shared_bytes(t.threads)])
+        if area:
             lines = ["extern __shared__ double area[];", *lines]
         declared, passed = [*declared, *more], (*arguments, *given)
-        text = [*joins.definitions(), *kernel(name, t.threads, declared, lines)]
+        lines = [*shared(lines), *lines]
+        text = [DEFINITIONS, *joins.definitions(), *kernel(name, t.threads, declared, lines)]
         grid = (t.tiles, t.blocks, 1) if self.layout.kind == "columns" else (t.blocks, 1, 1)
-        launches = [Launch(name, grid, (t.threads, 1, 1), shared, passed)]
+        launches = [Launch(name, grid, (t.threads, 1, 1), area, passed)]
         if joins.is_apart:
             text += joins.kernel(f"{name}_joined", declared)
             launches.append(joins.launch(f"{name}_joined", passed))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gpuad.planning import functions
 from gpuad.planning.device.code import Code, Node
 from gpuad.planning.device.entries import entries
 from gpuad.planning.device.joining import joined
@@ -38,7 +39,9 @@ def code(program: Program, node: Node, arrays: Mapping[int, Any], processors: in
 
 def alone(program: Program, node: Node) -> tuple[Program, Node, list[int]]:
     """A node as a program of its own, and the variables of the whole program that its variables are."""
-    own_rows = sorted({*node.rows, *views_inside(program, node)})
+    read = {j for i in node.rows for j in program.rows[i - program.first].parents if j >= program.first}
+    turned = {j for j in read if program.rows[j - program.first].function is functions.transpose}
+    own_rows = sorted({*node.rows, *views_inside(program, node), *turned})
     inside = set(own_rows)
     outside = list(dict.fromkeys(j for i in own_rows for j in program.rows[i - program.first].parents if j not in inside))
     variables = [*outside, *own_rows]

@@ -82,9 +82,11 @@ class Threads:
         most = processors * 8
         if kind == "columns":
             self.blocks = -(-self.blocks // PER_THREAD)
-            waves = 1 if self.blocks * self.tiles < processors * 32 else 4
+            waves = 1 if self.blocks * self.tiles < processors * 32 else 8
             most = max(1, processors * waves // self.tiles)
-        self.blocks = max(1, min(self.blocks, processors * 2 if sums and kind == "rows" else most))
+        elif sums:
+            most = processors * (4 if self.blocks >= 16 * processors else 2)
+        self.blocks = max(1, min(self.blocks, most))
 
 
 def _is_across(space: Space, outer: Sequence[Axis], inner: Sequence[Axis]) -> bool:

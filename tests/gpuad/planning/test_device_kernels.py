@@ -73,6 +73,11 @@ def regression(p, x, y):
     return np.mean(np.logaddexp(0, z) - y * z)
 
 
+def clipped(xs):
+    norm = np.sqrt(sum(np.sum(x * x) for x in xs))
+    return [x / np.maximum(1, norm) for x in xs]
+
+
 def patches(x):
     return np.concatenate([x[:, i:i + 6, j:j + 5] for i in range(2) for j in range(3)], axis=0)
 
@@ -101,7 +106,9 @@ CASES = {
     "cross entropy of classes": (ad.value_and_grad(picked_entropy), (PARAMETERS[-2:], normal(33, 24), rng.integers(-10, 10, 33)),
                                  1),
     "logistic regression": (ad.value_and_grad(regression), ([normal(36), normal(1)], normal(150, 36), normal(150)), 1),
+    "product of a transposed matrix and a vector": (lambda x, v: x.T @ v, (normal(3000, 21), normal(3000)), 1),
     "patches of an image": (ad.value_and_grad(lambda x: np.sum(patches(np.tanh(x)) ** 2)), (normal(4, 7, 7),), 3),
+    "gradients clipped by their norm": (clipped, ([normal(30, 30, 30), normal(70, 400), normal(9001)],), 3),
     "many arrays joined": (lambda xs: np.concatenate([x[:, ::2] for x in xs] + [xs[0]], axis=1), ([normal(3, 4 + k // 100)
                                                                                          for k in range(130)],), 3),
     "batch norm": (ad.value_and_grad(batch_norm, argnums=0), (normal(90, 12), normal(12), normal(12)), 1),

@@ -145,6 +145,15 @@ def test_the_text_is_the_same_every_time():
     assert len(sources) == 1
 
 
+def test_results_are_the_same_bit_by_bit_in_any_order_of_threads():
+    x, w, b = arrays((128, 64), (64, 10), (10,))
+    y = np.eye(10, dtype=np.float32)[np.arange(128) % 10]
+    program, inputs = device_program(step_of(logistic), [(w, b)], x, y)
+    steps = small.gather(program, single_steps(program))
+    first, second = (run_steps(program, steps, inputs) for _ in range(2))  # every second launch is reversed
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(first, second, strict=True))
+
+
 def test_barriers_follow_the_longest_chain_only():
     network = NETWORKS[0]
     program, _ = device_program(network.task(ad.value_and_grad, network.loss_over(ad.numpy), STEP), *network.data(np.float32))
@@ -179,7 +188,8 @@ KINDS = {
     "views": (lambda x: x.T.reshape(-1)[::-2] * x[:3].reshape(12)[::1] + x[1, 2], [X]),
     "rows chosen by numbers": (lambda x, i: x[i] * x[i[::-1], 1][:, None], [X, np.array([0, -1, 2, 2])]),
     "numbers in the middle": (lambda x, i: x[:, i] + x[1:3, :, i].sum(), [arrays((5, 4, 3))[0], np.array([[0, 2], [1, 1]])]),
-    "numbers beside steps back": (lambda x, i: x[::-1][:, i] + x[:3, ::-1].T[::-1].T[[0, 1, 2, 0, 1, 2]][:, i], [X, np.array([3, 0, 1])]),
+    "numbers beside steps back": (lambda x, i: x[::-1][:, i] + x[:3, ::-1].T[::-1].T[[0, 1, 2, 0, 1, 2]][:, i],
+                                  [X, np.array([3, 0, 1])]),
     "running back": (lambda x: np.cumsum(x[::-1], axis=0)[:, ::-1] * np.sum(x[::-1, ::-2], axis=1)[:, None], [X]),
     "gradient of steps back": (ad.grad(lambda x: np.sum(x[::-2, ::-1][1:, np.array([0, 0, 3])] ** 3)), [X]),
     "gradient of a choice": (ad.grad(lambda x: np.sum(x[np.array([0, 2, 2, 5])] ** 3)), [X]),
