@@ -11,10 +11,11 @@ import optree
 
 from gpuad.planning import costs
 from gpuad.planning.device import small
+from gpuad.planning.device.arrangement import arranged
 from gpuad.planning.device.code import Node
-from gpuad.planning.device.epilogues import ProductStep, fold
-from gpuad.planning.device.nodes import steps
+from gpuad.planning.device.lowering import lowered
 from gpuad.planning.device.parts import parts
+from gpuad.planning.device.products import ProductStep
 from gpuad.planning.device.source import code
 from gpuad.planning.passes import analyse
 from gpuad.planning.program import Program, Row, Var
@@ -61,8 +62,8 @@ def resized(program: Program, lengths: dict[int, int]) -> Program:
 
 def planned(program: Program) -> list[Work]:
     """The steps of a traced program on the device, as gpuad.planning.device.schedule makes them; constants stay on the host."""
-    device = parts(analyse(program), lambda constant: constant).device
-    return works(device, fold(device, small.gather(device, steps(device))))
+    device = parts(lowered(analyse(program, on_device=True)), lambda constant: constant).device
+    return works(device, arranged(device))
 
 
 def works(program: Program, chosen: Sequence[Any]) -> list[Work]:

@@ -184,8 +184,6 @@ def _method_call(recorder: Recorder, ufunc: Any, method: str, args: tuple[Any, .
 def _mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = _NO_VALUE) -> Any:
     refuse_out(np.mean, out)
     keepdims = keepdims is not _NO_VALUE and bool(keepdims)
-    if a.dtype == np.float16 and dtype is None and where is _NO_VALUE and a.size:  # which NumPy sums in float32
-        return _mean(a.astype(np.float32), axis, keepdims=keepdims).astype(np.float16)
     if dtype is not None or where is not _NO_VALUE or a.dtype.kind not in "fc" or a.itemsize < 4 or 0 in a.shape:
         given = {k: v for k, v in (("dtype", dtype), ("where", where)) if v is not _NO_VALUE and v is not None}
         return _recorder(a, where).call(np.mean, a, axis=axis, keepdims=keepdims, **given)

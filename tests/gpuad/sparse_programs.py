@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from gpuad.scipy import sparse
-from gpuad.traced import raw
+from gpuad.traced import underlying
 from linalg.arrays import is_cupy, sparse_module
 from tests.gpuad.cases import between, case, positive
 
@@ -38,7 +38,7 @@ def square(d: Any) -> Any:
 
 def constant(x: Any, matrix: Any) -> Any:
     """A constant matrix where x lies."""
-    return sparse_module(raw(x)).csr_matrix(matrix) if is_cupy(raw(x)) else matrix
+    return sparse_module(underlying(x)).csr_matrix(matrix) if is_cupy(underlying(x)) else matrix
 
 
 def full(a: Any) -> Any:

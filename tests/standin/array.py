@@ -134,7 +134,7 @@ class ndarray(Waiting):
 
     def __getitem__(self, index: Any) -> ndarray:
         host, index = self._host, self._index(index)
-        if index and all(isinstance(part, (int, np.integer)) for part in index):
+        if all(isinstance(part, (int, np.integer)) for part in index):
             index = (*index, Ellipsis)  # a view of one entry, where NumPy gives a number
         return performed("take", lambda: np.asarray(host[index]), self)
 

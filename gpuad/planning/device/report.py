@@ -8,7 +8,7 @@ from typing import Any
 
 from gpuad.planning.costs import flops, moved
 from gpuad.planning.device.code import Node
-from gpuad.planning.device.epilogues import ProductStep
+from gpuad.planning.device.products import ProductStep
 from gpuad.planning.device.schedule import DeviceSchedule
 from gpuad.planning.program import Program, name_of
 from gpuad.planning.report import counts, plural, size_in_words, table

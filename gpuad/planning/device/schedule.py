@@ -11,11 +11,12 @@ import numpy as np
 from gpuad.planning import functions
 from gpuad.planning.costs import Placed, rows_of
 from gpuad.planning.device import ordered, small
+from gpuad.planning.device.arrangement import arranged
 from gpuad.planning.device.calls import call
 from gpuad.planning.device.code import Code, Launch, Node
-from gpuad.planning.device.epilogues import ProductStep, fold
-from gpuad.planning.device.nodes import steps
+from gpuad.planning.device.lowering import lowered
 from gpuad.planning.device.parts import parts
+from gpuad.planning.device.products import ProductStep
 from gpuad.planning.device.source import code
 from gpuad.planning.program import Program, Var, name_of, substitute
 from gpuad.planning.storage import Storage, assign, is_view
@@ -32,13 +33,13 @@ class DeviceSchedule:
 
     def __init__(self, program: Program, donated: Sequence[int] = (), deterministic: bool = False):
         self.program, self.donated, self.deterministic = program, tuple(donated), deterministic
-        self.parts = parts(program, upload)
+        self.parts = parts(lowered(program), upload)
         self.device = self.parts.device
-        self.steps = fold(self.device, small.gather(self.device, steps(self.device)))
+        self.steps = arranged(self.device)
         position = {i: at for at, step in enumerate(self.steps) for i in rows_of(step)}
         self.hidden = frozenset(i for step in self.steps if isinstance(step, (Node, ProductStep))
-                                for i in step.rows if i not in step.writes and not self._is_view(i))
-        apart = frozenset(i for step in self.steps if not _reads_once(step) for i in rows_of(step))
+                                for i in step.rows if i not in step.writes)
+        apart = frozenset(i for step in self.steps if isinstance(step, Node) for i in step.rows if i not in step.in_place)
         given = [self.parts.leaves.index(d) for d in self.donated]
         self.storage: Storage = assign(self.device, position, self.hidden, given, fixed=True, apart=apart)
         self.result_specs = {k: self._spec(v) for k, v in enumerate(self.device.outputs)}
@@ -92,7 +93,7 @@ class DeviceSchedule:
                 arrays[i] = row.function(arrays[row.args[0].index], *row.args[1:])
         for step in self.steps:
             if isinstance(step, Node):
-                made = self.codes[step] = (small.code if step.kind == "block" else code)(self.device, step, arrays)
+                made = self.codes[step] = self._code(step, arrays)
                 body += self._launches(made, arrays)
             elif isinstance(step, ProductStep):
                 body.append(step.bind(self.device, arrays, workspace))
@@ -103,6 +104,11 @@ class DeviceSchedule:
                 source = arrays[v.index] if type(v) is Var else v
                 body.append(partial(memory.copy_into, results[k], source))
         return body
+
+    def _code(self, node: Node, arrays: Mapping[int, Array]) -> Code:
+        if node.kind == "block":
+            return small.code(self.device, node, arrays)
+        return code(self.device, node, arrays, cupy().cuda.Device().attributes["MultiProcessorCount"])
 
     def _launches(self, made: Code, arrays: Mapping[int, Array]) -> Body:
         scratch = cupy().zeros(made.scratch, np.uint8)
@@ -146,11 +152,6 @@ class _Known:
             if i in known:
                 return known[i]
         return self._arrays[i]
-
-
-def _reads_once(step: Any) -> bool:
-    """Whether a step may write over what it reads: it reads each entry once, before it writes the entry at that place."""
-    return not isinstance(step, Node) or step.kind == "entries"
 
 
 def upload(x: Any) -> Array:
