@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import optree
 
-from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, raw
+from gpuad.traced import NO_PROGRAM, STAND_INS, TracedArray, raw, settled
 from linalg.arrays import Array, is_array, is_cupy, namespace, records
 
 
@@ -78,8 +78,8 @@ def recorded(x: Array, value: Array) -> Array:
 
     What it is multiplied by, arrays from outside too, is then read at each run.
     """
-    home = raw(value)
-    return home._record(constant, x) if records(home) and not records(raw(x)) else x
+    home, x = raw(value), settled(x)
+    return home._record(constant, x) if records(home) and type(x) is not TracedArray and not records(x) else x
 
 
 def constant(x: Array) -> Array:

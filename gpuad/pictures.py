@@ -12,7 +12,7 @@ from gpuad.layout import Point, layered
 from gpuad.leaves import leaf_path
 from gpuad.program import Row
 from gpuad.traced import raw
-from linalg import LinearOperator, back_substitute
+from linalg import Diagonal, LinearOperator, back_substitute
 from linalg.arrays import size, to_host
 
 try:
@@ -304,7 +304,8 @@ def _kind(element: LinearOperator) -> str:
     """The class of an element; of a product those of its factors, without the reshapes between them."""
     factors = getattr(element, "factors", ())
     names = [_kind(f) for f in factors if type(f).__name__ != "Reshape"]
-    return " · ".join(names) if names else type(element).__name__
+    own = Diagonal if isinstance(element, Diagonal) else type(element)  # on the device of a kind of its own
+    return " · ".join(names) if names else own.__name__
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -197,7 +197,8 @@ class Entrywise(Diagonal):
         return self.factor.dtype
 
     def _apply(self, x: Array) -> Array:
-        return self.factor.times(self.operands, x) if is_cupy(x) else self.d * x
+        y = self.factor.times(self.operands, x) if is_cupy(x) else None
+        return self.d * x if y is None else y
 
     _apply_transpose = _apply
 

@@ -40,12 +40,16 @@ class Factor:
     def __deepcopy__(self, _memo: Any) -> Factor:
         return self
 
-    def times(self, operands: Sequence[Any], x: cupy.ndarray) -> cupy.ndarray:
-        """d ∘ x."""
+    def times(self, operands: Sequence[Any], x: cupy.ndarray) -> cupy.ndarray | None:
+        """d ∘ x; None where kernels do not compute in the dtype of x."""
+        if x.dtype.char not in NAMES:
+            return None
         return self._kernel(x.dtype, False)[0](*[a for a in operands if isinstance(a, cupy.ndarray)], x)
 
     def plus_times(self, total: Any, operands: Sequence[Any], x: cupy.ndarray, out: cupy.ndarray | None) -> cupy.ndarray | None:
-        """total + d ∘ x, written to ``out`` where that is given; None where that has another dtype or shape."""
+        """total + d ∘ x, written to ``out`` where that is given; None where that has another dtype or shape, or x as above."""
+        if x.dtype.char not in NAMES:
+            return None
         kernel, dtype = self._kernel(x.dtype, True)
         if not _alike(x, total, dtype):
             return None
