@@ -225,6 +225,14 @@ def code(program: Program, node: Node, arrays: Mapping[int, Any]) -> Code:
     return replace(made, launches=tuple(launches))
 
 
+def _is_shown(program: Program, v: int, arrays: Mapping[int, Any]) -> bool:
+    """Whether what is a view in the program is one in memory too: of some layouts NumPy's views are copies."""
+    if v not in arrays:
+        return True
+    root = arrays.get(_root(program, v))
+    return root is not None and root.data.ptr <= arrays[v].data.ptr < root.data.ptr + max(root.nbytes, 1)
+
+
 def _own(program: Program, node: Node, arrays: Mapping[int, Any]) -> tuple[Program, list[int], list[int]]:
     """A block as a program of its own, its rows' variables there, and the variables of the whole that its variables are."""
     inside = {i for i in node.rows if not is_view(program.rows[i - program.first])}
@@ -233,8 +241,7 @@ def _own(program: Program, node: Node, arrays: Mapping[int, Any]) -> tuple[Progr
     for i in sorted(inside):
         for j in program.rows[i - program.first].parents:
             chain = []
-            while j not in inside and (row := program.row(j)) is not None and is_view(row) \
-                    and (row.args[0].index in arrays or j not in arrays):
+            while j not in inside and (row := program.row(j)) is not None and is_view(row) and _is_shown(program, j, arrays):
                 chain.append(j)
                 j = row.args[0].index
             views.update(chain)

@@ -20,6 +20,7 @@ FIRST = [c for c in CASES if c.name.endswith("#0") and c.name not in STEERED and
 REFUSED = {
     **{f"{name}.accumulate#0": "CuPy has no such method of the ufunc"
        for name in "maximum minimum fmax fmin logaddexp logaddexp2 hypot".split()},
+    "special spherical_yn#0": "SciPy's function is no ufunc, and CuPy's of that name is another",
 }
 """Programs that run eagerly on the device and are refused in a plan, and why."""
 
