@@ -35,8 +35,8 @@ def out_of_memory(error: MemoryError, where: str) -> MemoryError:
 
     The frames in which it was raised let go of their arrays, so that a smaller problem can be tried at once.
     """
-    kind = type(error).__name__
-    if kind not in ("OutOfMemoryError", "OutOfDeviceMemory"):
+    kind, module = type(error).__name__, type(error).__module__
+    if (kind, module.partition(".")[0]) not in (("OutOfMemoryError", "cupy"), ("OutOfDeviceMemory", "linalg")):
         return error
     traceback.clear_frames(error.__traceback__)
     if kind == "OutOfDeviceMemory":

@@ -63,7 +63,7 @@ def leaf_path(tree: Any, index: int) -> str:
 
 def zeros(value: Array, rhs: tuple[int, ...] = ()) -> Array:
     """Zeros of the value's shape, after leading axes ``rhs``, where the value lies."""
-    return namespace(raw(value)).zeros(rhs + tuple(value.shape), dtype=value.dtype)
+    return recorded(namespace(raw(value)).zeros(rhs + tuple(value.shape), dtype=value.dtype), value)
 
 
 def ones(value: Array) -> Array:
@@ -79,11 +79,11 @@ def recorded(x: Array, value: Array) -> Array:
     What it is multiplied by, arrays from outside too, is then read at each run.
     """
     home, x = raw(value), settled(x)
-    return home._record(constant, x) if records(home) and type(x) is not TracedArray and not records(x) else x
+    return home._record_seed(seed, x) if records(home) and type(x) is not TracedArray and not records(x) else x
 
 
-def constant(x: Array) -> Array:
-    """x."""
+def seed(x: Array) -> Array:
+    """x, as a row of its own."""
     return x
 
 

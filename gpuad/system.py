@@ -12,7 +12,7 @@ from gpuad.differential import Block, linear
 from gpuad.errors import LeakedTraceError, explaining_memory
 from gpuad.leaves import Leaf, conj, hand_out, own_all, recorded, zeros
 from gpuad.program import Row, Rows
-from gpuad.traced import is_scalar, raw, underlying
+from gpuad.traced import STAND_INS, TracedArray, is_scalar, raw, underlying
 from linalg import BlockMatrix, Identity, UnitTriangular, back_substitute, forward_substitute
 from linalg.arrays import Array, is_array, is_cupy, namespace, sparse_module
 
@@ -238,6 +238,8 @@ def _as_array(leaf: Any, value: Array, home: Any, where: str, what: str) -> Arra
     place = home if number else raw(value)
     if isinstance(leaf, (bool, int, float, complex, np.generic)) or (number and type(leaf) is np.ndarray):
         return namespace(place).asarray(leaf)
+    if type(leaf) in STAND_INS and type(leaf) is not TracedArray and leaf.is_number:
+        return leaf.as_array()  # as a number that is no argument of a plan
     if not is_array(leaf):
         raise ValueError(f"{where} expected a {what} with the structure of its value: an array of shape {value.shape} here, got "
                          f"a {type(leaf).__name__}; pass an array")

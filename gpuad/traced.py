@@ -170,7 +170,9 @@ def value_of(x: Any) -> Any:
 
 def settled(x: Any) -> Any:
     """x, or its value where it is a constant that was made to be written to."""
-    return x.value if type(x) is TracedArray and x.program is NO_PROGRAM else x
+    while type(x) is TracedArray and x.program is NO_PROGRAM:
+        x = x.value
+    return x
 
 
 def is_scalar(x: Any) -> bool:

@@ -35,12 +35,12 @@ def cupy() -> ModuleType:
     """
     try:
         import cupy as module
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            "CuPy is not installed: expected it for arrays on a GPU; "
-            "install it with `pip install 'gpuad[cuda13]'` (or `gpuad[cuda12]`)"
-        ) from error
     except ImportError as error:
+        if error.name == "cupy" and isinstance(error, ModuleNotFoundError):
+            raise ImportError(
+                "CuPy is not installed: expected it for arrays on a GPU; "
+                "install it with `pip install 'gpuad[cuda13]'` (or `gpuad[cuda12]`)"
+            ) from error
         said = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip(" =-")), "no reason given")
         raise ImportError(f"CuPy is installed and cannot be imported ({said}); install it anew, one of its packages only, with "
                           "`pip install 'gpuad[cuda13]'` (or `gpuad[cuda12]`)") from error
@@ -52,7 +52,7 @@ def gpu_unavailable_reason() -> str | None:
     try:
         module = cupy()
     except ImportError as error:
-        missing = isinstance(error.__cause__, ModuleNotFoundError)
+        missing = getattr(error.__cause__, "name", None) == "cupy"
         return "CuPy is not installed (pip install 'gpuad[cuda13]')" if missing else str(error)
     if module.is_available():
         return None
@@ -61,8 +61,8 @@ def gpu_unavailable_reason() -> str | None:
     if not driver:
         return "CuPy finds no NVIDIA driver (nvidia-smi shows one; a container needs --gpus all)"
     if driver < needed:
-        return (f"the NVIDIA driver is too old: it runs CUDA {driver}, and this CuPy needs CUDA {needed}; update the driver, or "
-                f"pip install cupy-cuda{driver}x")
+        return (f"the NVIDIA driver is too old: it runs CUDA {driver}, and this CuPy needs CUDA {needed}; update the driver"
+                + (", or pip uninstall cupy-cuda13x and pip install 'gpuad[cuda12]'" if driver == 12 else ""))
     return "CuPy finds no CUDA device (there is a driver; CUDA_VISIBLE_DEVICES may hide the GPU)"
 
 

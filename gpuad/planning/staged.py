@@ -23,7 +23,7 @@ from gpuad.primitives.assignment import Flat
 from gpuad.primitives.views import IMAGINARY, PICKED, REAL
 from gpuad.traced import STAND_INS, laid_out, settled
 from linalg import Gather, LinearOperator
-from linalg.arrays import Array, Shape, is_basic, is_cupy, to_host
+from linalg.arrays import Array, Shape, is_array, is_basic, is_cupy, to_host
 from linalg.elements.algebra import Transpose
 
 STEERING = ("A plan runs one recorded program for all values, so values cannot steer Python: use numpy.where for a choice "
@@ -46,6 +46,7 @@ class Recorder:
         self.rows: list[Row] = []
         self.constants: list[Array] = []  # as they were met: the same at every trace, or they are no constants
         self.marks: dict[int, int] = {}  # what was in them when they were met first
+        self.seeds: dict[int, Any] = {}  # by a copy, which is among the constants: the array itself
         self.lock = threading.Lock()
         self.refusal: PlanError | None = None
         self.errors = np.geterr()
@@ -303,6 +304,14 @@ class StagedArray:
         """function(*args, **kwargs) as one row, whatever it does with the values."""
         self.recorder.refusal = None  # what NumPy refused is done in this way
         return self.recorder.call(function, *args, **kwargs)
+
+    def _record_seed(self, function: Callable[..., Any], x: Any) -> Any:
+        """function(x) for a seed of a derivative, as it is now: the function may write to x, and use it again."""
+        if not is_array(x):
+            return self._record(function, x)
+        copy = x.copy()
+        self.recorder.seeds[id(copy)] = x
+        return self._record(function, copy)
 
     def _apply_linear(self, element: LinearOperator) -> Any:
         """E x for an element E that works on plain arrays: one row."""

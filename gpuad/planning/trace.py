@@ -19,7 +19,7 @@ from gpuad.errors import PlanError
 from gpuad.planning import operators as _operators  # noqa: F401  (attaches the operators of staged arrays)
 from gpuad.planning.generators import StagedGenerator
 from gpuad.planning.program import Program, Var, name_of, substitute
-from gpuad.planning.staged import Recorder, StagedArray
+from gpuad.planning.staged import Recorder, StagedArray, mark
 from gpuad.traced import TracedArray, settled
 from linalg.arrays import Array, borrowing, is_cupy, to_host
 
@@ -142,7 +142,10 @@ def _program(first: Recorder, second: Recorder, out: list[tuple[Any, Any]], name
     captured: dict[int, Array] = {}
     made: dict[int, Array] = {}
     for one, two in zip(first.constants, second.constants, strict=True):
-        if not _frozen(one):
+        outside = _seed_from_outside(one, two, first, second)
+        if outside is not None:
+            captured.setdefault(id(one), outside)
+        elif not _frozen(one):
             (captured if _same_memory(one, two) else made).setdefault(id(one), one)
     n = len(first.inputs)
     places: dict[int, Any] = {key: Var(n + i) for i, key in enumerate(captured)}
@@ -164,6 +167,14 @@ def _program(first: Recorder, second: Recorder, out: list[tuple[Any, Any]], name
                  for r in first.rows)
     outputs = tuple(_output(x, again, first, names, places, name) for x, again in out)
     return Program(tuple(first.inputs), tuple(captured.values()), rows, outputs)
+
+
+def _seed_from_outside(one: Array, two: Array, first: Recorder, second: Recorder) -> Array | None:
+    """The array that two copies were made of, which the function reads from outside and has not changed; None for others."""
+    x, y = first.seeds.get(id(one)), second.seeds.get(id(two))
+    if x is None or y is None or not _same_memory(x, y) or mark(x) != first.marks[id(one)]:
+        return None
+    return x
 
 
 def _own(x: Array) -> np.ndarray:

@@ -87,9 +87,9 @@ def array_at(memory: Any, offset: int, shape: Shape, dtype: Any) -> Array:
     return cupy.ndarray(shape, dtype, memory + offset)
 
 
-def unowned(x: Array) -> Array:
-    """The C-contiguous array x as one that does not keep its memory: for who knows that it is there when he reads it."""
-    block = cupy.cuda.UnownedMemory(x.data.ptr, x.nbytes, None, x.data.device_id)
+def unowned(x: Array, owner: Any = None) -> Array:
+    """The C-contiguous array x as one of another owner: with none, for who knows that the memory is there when he reads it."""
+    block = cupy.cuda.UnownedMemory(x.data.ptr, x.nbytes, owner, x.data.device_id)
     return cupy.ndarray(x.shape, x.dtype, cupy.cuda.MemoryPointer(block, 0))
 
 

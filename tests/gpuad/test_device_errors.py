@@ -230,7 +230,7 @@ WAYS = {
     "no driver": ("", "CuPy finds no NVIDIA driver (nvidia-smi shows one; a container needs --gpus all)"),
     "missing": (NO_CUPY, "CuPy is not installed (pip install 'gpuad[cuda13]')"),
     "old driver": (OLD_DRIVER, ("the NVIDIA driver is too old: it runs CUDA 12, and this CuPy needs CUDA 13; update the driver, "
-                                "or pip install cupy-cuda12x")),
+                                "or pip uninstall cupy-cuda13x and pip install 'gpuad[cuda12]'")),
     "broken": (BROKEN, "CuPy is installed and cannot be imported (libcudart.so.13: cannot open shared object); install it anew"),
 }
 

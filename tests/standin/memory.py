@@ -31,6 +31,8 @@ _blocks: dict[int, weakref.ref[Memory]] = {}
 class OutOfMemoryError(MemoryError):
     """As CuPy's."""
 
+    __module__ = "cupy.cuda.memory"
+
     def __init__(self, size: int, total: int, limit: int = 0):
         more = f", limit set to: {limit:,} bytes" if limit else ""
         super().__init__(f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes{more}).")

@@ -92,7 +92,11 @@ def _pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = N
     return pinv(a, rtol=rcond if rtol is None else rtol)
 
 
+def _solve(a: Array, b: Array) -> Array:
+    return library_solve(a, b[:, None])[..., 0] if b.ndim == 1 else library_solve(a, b)
+
+
 IN_ITS_WAY: dict[Any, Callable[..., Any]] = {
     functions.reduce: _reduce, functions.select: _select, functions.call_where: _call_where, functions.scatter_sum: _scatter_sum,
-    np.linalg.solve: library_solve, np.linalg.pinv: _pinv,
+    np.linalg.solve: _solve, np.linalg.pinv: _pinv,
 }

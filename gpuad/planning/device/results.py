@@ -10,7 +10,7 @@ import numpy as np
 from gpuad.planning.device.schedule import DeviceSchedule
 from gpuad.planning.results import ALONE, COUNTS
 from linalg.arrays import Array, cupy, size
-from linalg.kernels.memory import array_at
+from linalg.kernels.memory import array_at, unowned
 
 ALIGNMENT = 256
 """Bytes: that of CUDA's own allocations."""
@@ -35,7 +35,8 @@ class ResultSet:
                 end += -(-nbytes // ALIGNMENT) * ALIGNMENT
                 continue
             own = self.arrays[k] = cupy().empty(spec.shape, spec.dtype)
-            self._out.append((k, array_at(own.data, 0, spec.shape, spec.dtype), _made(own)))
+            out = unowned(own, own)
+            self._out.append((k, out, _made(out)))
         self._places = places
         self._block = cupy().empty(end, np.uint8)
         self.arrays |= {k: array_at(self._block.data, offset, shape, dtype) for k, offset, shape, dtype in places}
@@ -77,7 +78,7 @@ class ResultSet:
 
 def _made(x: Array) -> tuple[Any, ...]:
     """What a caller may change of an array in place, besides its entries."""
-    return x.shape, x.strides, x.dtype, x.data.ptr
+    return x.shape, x.strides, x.dtype, x.data.ptr, getrefcount(x.data.mem)  # which arrays made of x.data hold too
 
 
 __all__ = ["ALIGNMENT", "ResultSet"]

@@ -153,7 +153,7 @@ class _Rows:
     def _of_row_values(self, i: int) -> list[str]:
         """A sum over the outer axes of values that all lanes have."""
         operands = Body(self.space, None, 1).operands(i)
-        condition = " && ".join([*self._active(), "lane == 0"])
+        condition = " && ".join([*self._active(), "lane == 0", *["blockIdx.x == 0"] * (self.threads.tiles > 1)])
         return [f"if ({condition}) {self.joins.accumulate(i, operands)}"]
 
     def _loop(self, needed: list[Key], targets: list[int], known: set[Key]) -> list[str]:

@@ -40,7 +40,7 @@ class DeviceRunner:
         self._arena = memory.allocate(storage.size, f"the buffers of a plan of {len(device.rows)} rows")
         self._workspace = memory.array_at(memory.allocate(WORKSPACE, "matrix products"), 0, (WORKSPACE,), np.uint8) \
             if schedule.has_products else None
-        self._numbers = Numbers(device.inputs[n_leaves:], n_leaves)
+        self._numbers = Numbers(device, n_leaves)
         self._host = [(len(device.inputs) + k, x, mark(x)) for k, x in enumerate(device.captured) if isinstance(x, np.ndarray)]
         self._arrays: dict[int, Array] = {
             len(device.inputs) + k: x if is_cupy(x) else upload(x) for k, x in enumerate(device.captured)}

@@ -230,7 +230,11 @@ def _is_shown(program: Program, v: int, arrays: Mapping[int, Any]) -> bool:
     if v not in arrays:
         return True
     root = arrays.get(_root(program, v))
-    return root is not None and root.data.ptr <= arrays[v].data.ptr < root.data.ptr + max(root.nbytes, 1)
+    return root is not None and 0 <= _address(arrays[v]) - _address(root) < max(root.nbytes, 1)
+
+
+def _address(x: Any) -> int:
+    return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
 
 
 def _own(program: Program, node: Node, arrays: Mapping[int, Any]) -> tuple[Program, list[int], list[int]]:

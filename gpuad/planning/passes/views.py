@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuad.leaves import constant
+from gpuad.leaves import seed
 from gpuad.planning import functions
 from gpuad.planning.passes.facts import (
     broadcast_shape,
@@ -212,7 +212,7 @@ def _of_transposes(row: Row, new: Rewriter) -> Row | None:
     return None if makers is None else Row(functions.transpose, (new.add(_made(row, makers, axes)), axes), {}, row.out)
 
 
-def _constant(row: Row, new: Rewriter) -> Any:
+def _seed(row: Row, new: Rewriter) -> Any:
     """What was recorded so that all that meets it is recorded too."""
     return row.args[0] if same_spec(row.args[0], row.out, new) else None
 
@@ -233,5 +233,5 @@ def _reduce(row: Row, new: Rewriter) -> Any:
 RULES: dict[int, Callable[[Row, Rewriter], Any]] = {id(f): rule for f, rule in (
     (functions.transpose, _transpose), (functions.reshape, _reshape), (functions.broadcast, _broadcast),
     (functions.getitem, _getitem), (functions.convert, _convert), (functions.reduce, _reduce),
-    (constant, _constant))}
+    (seed, _seed))}
 """By identity: what a row calls need not have a hash."""

@@ -242,3 +242,55 @@ def test_the_picture(gpu: ModuleType) -> None:
     planned = ad.plan(step)
     planned(*on(gpu, network()), 0.1)
     assert planned.draw().axes
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((3, 129), np.float32), ((64, 200), np.float64), ((3, 65), np.float64)])
+def test_sums_of_rows_beside_sums_of_all(gpu: ModuleType, shape: Any, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=shape).astype(dtype), rng.normal(size=shape[0]).astype(dtype)
+    f = lambda a, b: np.mean((a - b[:, None]) ** 2) + np.sum(b * b) + np.max(a * 2)
+    slope = ad.value_and_grad(f, argnums=(0, 1))
+    same(ad.plan(slope)(gpu.asarray(a), gpu.asarray(b)), slope(a, b), 1e-4 if dtype is np.float32 else 1e-11)
+
+
+@pytest.mark.parametrize(("f", "dtype", "first", "then", "error"), [
+    (lambda x, n: x * 2**n, float, 3, -1, ad.PlanError),  # a power that is no integer
+    (lambda x, n: x * n**0.5, float, 3.0, -2.0, ad.PlanError),  # a complex root
+    (lambda x, n: x < n, np.int8, 3, -129, OverflowError),
+    (lambda x, n: x + n, np.int8, 3, 300, OverflowError),
+    (lambda x, n: x * n, float, 3, 2**70, OverflowError),
+    (lambda x, n: x[n] + np.sum(x), float, 1, 100, IndexError),
+    (lambda x, n: x**n, np.int64, 3, -1, ValueError),
+])
+def test_numbers_with_which_a_plan_would_do_something_else(gpu: ModuleType, f: Any, dtype: Any, first: Any, then: Any,
+                                                           error: Any) -> None:
+    x, planned = np.arange(5).astype(dtype), ad.plan(f)
+    same(planned(gpu.asarray(x), first), f(x, first))
+    with pytest.raises(error, match="expected"):
+        planned(gpu.asarray(x), then)
+    same(planned(gpu.asarray(x), first), f(x, first))
+
+
+def test_a_number_that_is_refused_does_not_hide_another(gpu: ModuleType) -> None:
+    planned = ad.plan(lambda x, a, n: x * a + n)
+    x = gpu.arange(3, dtype=np.int8)
+    planned(x, 2, 3)
+    with pytest.raises(OverflowError):
+        planned(x, 5, 300)
+    same(planned(x, 5, 3), np.arange(3, dtype=np.int8) * 5 + 3)
+
+
+def test_memory_that_somebody_holds_without_the_array(gpu: ModuleType) -> None:
+    planned = ad.plan(lambda a: a * 2)
+    r = planned(gpu.ones(50))
+    alias = gpu.ndarray(r.shape, r.dtype, r.data)
+    del r
+    kept = planned(gpu.full(50, 9.0))
+    same((alias, kept), (np.full(50, 2.0), np.full(50, 18.0)))
+    del planned
+    same(kept, np.full(50, 18.0))
+
+
+def test_a_vector_on_the_right_of_solve(gpu: ModuleType) -> None:
+    a, b = np.random.default_rng(0).normal(size=(3, 3)) + 3 * np.eye(3), np.arange(3.0)
+    same(ad.plan(np.linalg.solve)(gpu.asarray(a), gpu.asarray(b)), np.linalg.solve(a, b))

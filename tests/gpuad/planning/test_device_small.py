@@ -296,5 +296,6 @@ def test_random_programs(code, shapes, dtype, seed, differentiated):
     inputs = random_plans.arguments(shapes, dtype, seed)
     if differentiated:
         f = ad.value_and_grad(random_plans.scalar(f), argnums=tuple(range(len(inputs))))
-    program, given_arrays = device_program(f, *inputs)
-    check(program, given_arrays, whole=False)
+    with np.errstate(all="ignore"):
+        program, given_arrays = device_program(f, *inputs)
+        check(program, given_arrays, whole=False)

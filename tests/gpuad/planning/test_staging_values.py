@@ -335,3 +335,39 @@ def test_arrays_from_outside_are_read_anew_where_they_meet_a_seed(derive: Any) -
         a, b = planned(x), derive(f)(x)
         np.testing.assert_allclose(a, b)
         c += 1
+
+
+@pytest.mark.parametrize("derive", [
+    lambda k, x: ad.hessian(np.sum)(x) + k[:, None],
+    lambda k, x: ad.grad(lambda _x: np.sum(k))(x) + k,
+    lambda k, x: ad.grad(lambda x: np.sum(ad.jvp(lambda x: k * x * x, (x,), (np.ones_like(x),))[1]))(x),
+    lambda k, x: ad.hvp(lambda x: np.sum(k * x), (x,), (x,))[0] + k,
+])
+def test_arrays_from_outside_are_read_anew_where_they_meet_zeros_and_blanks(derive: Any) -> None:
+    k, x = np.arange(1.0, 4.0), np.ones(3)
+    planned = ad.plan(lambda x: derive(k, x))
+    for _ in range(2):
+        np.testing.assert_allclose(planned(x), derive(k, x))
+        k *= 10
+
+
+@pytest.mark.parametrize("n", [4, 10_000])
+def test_a_tangent_that_is_changed_in_place_between_two_uses(n: int) -> None:
+    x = np.ones(n)
+
+    def f(x: Any) -> Any:
+        t = np.ones(n)
+        a = ad.jvp(lambda z: 3 * z, (x,), (t,))[1]
+        t *= -1
+        b = ad.vjp(lambda z: 3 * z, x)[1](t)[0]
+        t *= -1
+        return a + 0 * x, b
+
+    for got, wanted in zip(ad.plan(f)(x), f(x), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_a_number_as_a_tangent_is_no_weak_number() -> None:
+    g = lambda x, t: ad.jvp(lambda x: np.float32(2) * x, (x,), (t,))
+    for a, b in zip(ad.plan(g)(-0.3, -0.3), g(-0.3, -0.3), strict=True):
+        assert float(a) == float(b)
