@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import lru_cache
+from sys import modules
 from typing import Any
 
 import numpy as np
@@ -150,8 +151,7 @@ class Elementwise(Primitive):
             d = self._constant[position]
             element: LinearOperator
             if d is None:
-                witness = self._witness[position]
-                if type(y if witness < 0 else args[witness]) in ON_HOST:
+                if "cupy" not in modules or type(y if (k := self._witness[position]) < 0 else args[k]) in ON_HOST:
                     d = rule(y, *args)
                     element = Diagonal(d, shape) if type(d) is np.ndarray and d.ndim else diagonal(d, shape)
                 else:

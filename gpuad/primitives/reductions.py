@@ -16,7 +16,7 @@ from gpuad.primitives.matrices import real_dtype
 from gpuad.primitives.shapes import arrays_of, ravel, refuse_options, reshape
 from gpuad.traced import raw
 from linalg import AxisSum, CumulativeSum, Diagonal, LinearOperator, Product, RealPart, Scaling, entrywise
-from linalg.arrays import Array, Shape, is_array, is_cupy, namespace, size
+from linalg.arrays import ON_HOST, Array, Shape, is_array, is_cupy, namespace, size
 
 _NO_VALUE = np._NoValue  # type: ignore[attr-defined]
 
@@ -59,7 +59,9 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
 def _mean_value(x: Array, operator: AxisSum, n: float) -> Array:
     if x.dtype.kind == "f" and x.dtype.itemsize < 4:  # sums of half precision are accumulated in float32
         return x.mean(axis=operator.axes, keepdims=operator.keepdims)
-    return x.mean(axis=operator.axes, keepdims=operator.keepdims) if is_cupy(x) else operator._apply(x) / n  # one launch
+    if type(x) in ON_HOST or not is_cupy(x):
+        return operator._apply(x) / n
+    return x.mean(axis=operator.axes, keepdims=operator.keepdims)  # one launch
 
 
 def _mean_rule(_shape: Shape, _y: Any, _x: Any, operator: AxisSum, n: float) -> LinearOperator:
