@@ -229,12 +229,22 @@ def _is_shown(program: Program, v: int, arrays: Mapping[int, Any]) -> bool:
     """Whether what is a view in the program is one in memory too: of some layouts NumPy's views are copies."""
     if v not in arrays:
         return True
-    root = arrays.get(_root(program, v))
-    return root is not None and 0 <= _address(arrays[v]) - _address(root) < max(root.nbytes, 1)
+    parent = arrays.get(program.rows[v - program.first].args[0].index)
+    if parent is None:
+        return False
+    low, high = _extent(parent)
+    return low <= _address(arrays[v]) < high  # a copy was made while the parent was there: it lies elsewhere
 
 
 def _address(x: Any) -> int:
     return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
+
+
+def _extent(x: Any) -> tuple[int, int]:
+    """The addresses of the first byte of an array and of the first behind it."""
+    ways = [max(n - 1, 0) * s for n, s in zip(x.shape, x.strides, strict=True)]
+    start = _address(x)
+    return start + sum(w for w in ways if w < 0), start + sum(w for w in ways if w > 0) + x.dtype.itemsize
 
 
 def _own(program: Program, node: Node, arrays: Mapping[int, Any]) -> tuple[Program, list[int], list[int]]:
@@ -245,7 +255,8 @@ def _own(program: Program, node: Node, arrays: Mapping[int, Any]) -> tuple[Progr
     for i in sorted(inside):
         for j in program.rows[i - program.first].parents:
             chain = []
-            while j not in inside and (row := program.row(j)) is not None and is_view(row) and _is_shown(program, j, arrays):
+            while j not in inside and (row := program.row(j)) is not None and is_view(row) \
+                    and (_root(program, j) in inside or _is_shown(program, j, arrays)):  # a copy of ours comes too late
                 chain.append(j)
                 j = row.args[0].index
             views.update(chain)
