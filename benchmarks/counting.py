@@ -62,7 +62,7 @@ def resized(program: Program, lengths: dict[int, int]) -> Program:
 
 def planned(program: Program) -> list[Work]:
     """The steps of a traced program on the device, as gpuad.planning.device.schedule makes them; constants stay on the host."""
-    device = parts(lowered(analyse(program, on_device=True)), lambda constant: constant).device
+    device = parts(lowered(analyse(replace(program, on_device=True))), lambda constant: constant).device
     return works(device, arranged(device))
 
 

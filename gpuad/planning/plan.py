@@ -177,12 +177,15 @@ class Plan:
                 return given, named
 
             traced, out_tree = trace(self._f, leaves, rebuild, self.name)
+            if traced.on_device and any(isinstance(x, np.ndarray) for x in leaves):
+                raise TypeError(f"plan({self.name}): expected CuPy arrays as arguments of a function that computes with CuPy's, got "
+                                "NumPy's; move them first, with cupy.asarray(x)")
             quick = not kwargs and all(value.is_constant for _, value in static)
             like = next(filter(is_cupy, leaves), None)
             unpack = unpacker(args if quick else (), traced, [i for i, _ in static] if quick else (), like)
             donated = self._donated(len(args), tree, leaves)
             entry = Entry(self.name, traced, (guard(traced, like), unpack), out_tree, donated,
-                          *_schedule(traced, donated, like is not None, self._deterministic))
+                          *_schedule(traced, donated, self._deterministic))
             self._entries[key] = entry
             while len(self._entries) > CACHE_SIZE:
                 self._entries.popitem(last=False)
@@ -278,14 +281,14 @@ def _key(x: Any) -> Any:
     return (type(x), x.shape, x.dtype) if isinstance(x, (np.ndarray, np.generic)) else type(x)
 
 
-def _schedule(traced: Program, donated: list[int], on_device: bool, deterministic: bool) -> tuple[Any, Callable[[Any], Any]]:
+def _schedule(traced: Program, donated: list[int], deterministic: bool) -> tuple[Any, Callable[[Any], Any]]:
     """The schedule of a program, and what makes runners of it."""
-    if not on_device:
+    if not traced.on_device:
         return Schedule(analyse(traced), donated), Runner
     from gpuad.planning.device.runner import DeviceRunner
     from gpuad.planning.device.schedule import DeviceSchedule
 
-    return DeviceSchedule(analyse(traced, on_device=True), donated, deterministic), DeviceRunner
+    return DeviceSchedule(analyse(traced), donated, deterministic), DeviceRunner
 
 
 class Entry:

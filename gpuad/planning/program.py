@@ -118,13 +118,17 @@ def substitute(tree: Any, names: Any) -> Any:
 
 @dataclass(frozen=True)
 class Program:
-    """Inputs, rows and outputs. ``captured`` are arrays from outside, read at each run; an output is a Var or a constant."""
+    """Inputs, rows and outputs. ``captured`` are arrays from outside, read at each run; an output is a Var or a constant.
+
+    ``on_device``: its arrays are CuPy's, but for constants, which analysis looks at on the host.
+    """
 
     inputs: tuple[Spec, ...]
     captured: tuple[Any, ...]
     rows: tuple[Row, ...]
     outputs: tuple[Any, ...]
     notes: dict[str, Any] = field(default_factory=dict)
+    on_device: bool = False
 
     @property
     def first(self) -> int:

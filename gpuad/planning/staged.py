@@ -68,6 +68,7 @@ class Recorder:
             raise PlanError(f"{getattr(function, '__name__', function)}: got an array of a plan whose function has already "
                             "returned: it leaked out (through a global, an attribute or a closure). Return it instead")
         value = _evaluate(function, values_of(args), values_of(kwargs))
+        self.on_device |= is_cupy(value)
         if self.on_device and type(value) is np.ndarray:
             value = device.namespace().asarray(value)
         _require_plain(value, f"from {getattr(function, '__name__', function)} in a plan")

@@ -166,7 +166,7 @@ def _program(first: Recorder, second: Recorder, out: list[tuple[Any, Any]], name
     rows = tuple(replace(r, args=placed(substitute(r.args, names)), kwargs=placed(substitute(r.kwargs, names)))
                  for r in first.rows)
     outputs = tuple(_output(x, again, first, names, places, name) for x, again in out)
-    return Program(tuple(first.inputs), tuple(captured.values()), rows, outputs)
+    return Program(tuple(first.inputs), tuple(captured.values()), rows, outputs, on_device=first.on_device)
 
 
 def _seed_from_outside(one: Array, two: Array, first: Recorder, second: Recorder) -> Array | None:

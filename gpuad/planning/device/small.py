@@ -233,17 +233,13 @@ def _is_shown(program: Program, v: int, arrays: Mapping[int, Any]) -> bool:
     if parent is None:
         return False
     low, high = _extent(parent)
-    return low <= _address(arrays[v]) < high  # a copy was made while the parent was there: it lies elsewhere
-
-
-def _address(x: Any) -> int:
-    return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
+    return low <= arrays[v].data.ptr < high  # a copy was made while the parent was there: it lies elsewhere
 
 
 def _extent(x: Any) -> tuple[int, int]:
     """The addresses of the first byte of an array and of the first behind it."""
     ways = [max(n - 1, 0) * s for n, s in zip(x.shape, x.strides, strict=True)]
-    start = _address(x)
+    start = x.data.ptr
     return start + sum(w for w in ways if w < 0), start + sum(w for w in ways if w > 0) + x.dtype.itemsize
 
 

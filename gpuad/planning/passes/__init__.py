@@ -49,13 +49,13 @@ ON_DEVICE: tuple[Pass, ...] = (slices.products, outer.outer, scatters.scatters, 
 """The same on the device, where kernels take sums with the rows around them."""
 
 
-def analyse(program: Program, on_device: bool = False) -> Program:
+def analyse(program: Program) -> Program:
     """The program with fewer and cheaper rows; ``notes`` counts what each pass did."""
     done: dict[Pass, Program] = {}  # the program in which a pass found nothing more
     for _ in range(ROUNDS):
         program = _settled(program, done)
         before = program
-        for apply in ON_DEVICE if on_device else CHEAPER:
+        for apply in ON_DEVICE if program.on_device else CHEAPER:
             program = _applied(apply, program, done)
         if program is before:
             break

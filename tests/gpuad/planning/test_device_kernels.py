@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -24,7 +25,7 @@ def program_of(f, *args):
     """(program as it is analysed for a device, leaves) of a function."""
     leaves, tree = optree.tree_flatten(args)
     traced, _ = trace(f, leaves, lambda new: (optree.tree_unflatten(tree, new), {}), "f")
-    return parts(lowered(analyse(traced, on_device=True)), np.asarray).device, leaves
+    return parts(lowered(analyse(replace(traced, on_device=True))), np.asarray).device, leaves
 
 
 rng = np.random.default_rng(7)

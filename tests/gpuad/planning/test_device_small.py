@@ -21,6 +21,7 @@ from gpuad.planning.device.parts import parts
 from gpuad.planning.program import Program, Row, Spec, Var, spec_of
 from gpuad.planning.storage import is_view
 from tests.gpuad.planning import test_random_plans as random_plans
+from tests.gpuad.planning.kernels import as_device
 from tests.standin import compiling, emulation
 
 pytestmark = pytest.mark.skipif(bool(emulation.missing()), reason=emulation.missing() or "none")
@@ -65,7 +66,7 @@ def run_block(program: Program, node: Node, values: dict[int, Any]) -> Any:
     for i in node.writes:
         values[i] = np.full(program.spec(i).shape, 77).astype(program.spec(i).dtype)
     arrays = {i: x if isinstance(x, np.ndarray) else np.asarray(x) for i, x in values.items() if not isinstance(x, tuple)}
-    made = small.code(program, node, arrays)
+    made = small.code(program, node, {i: as_device(x) for i, x in arrays.items()})
     scratch = np.zeros(made.scratch + 16, np.uint8)
     (launch,) = made.launches
     pointers = [np.uintp(arrays[a.index].ctypes.data if type(a) is Var else scratch.ctypes.data + a[1]) for a in launch.arguments]
@@ -75,7 +76,8 @@ def run_block(program: Program, node: Node, values: dict[int, Any]) -> Any:
 
 def code_of(program: Program, node: Node, inputs: Sequence[np.ndarray]) -> Any:
     values = dict(enumerate([*inputs, *program.captured]))
-    return small.code(program, node, values | {i: np.empty(program.spec(i).shape, program.spec(i).dtype) for i in node.writes})
+    arrays = values | {i: np.empty(program.spec(i).shape, program.spec(i).dtype) for i in node.writes}
+    return small.code(program, node, {i: as_device(np.asarray(x)) for i, x in arrays.items()})
 
 
 def check(program: Program, inputs: Sequence[np.ndarray], whole: bool = True) -> list[Any]:
