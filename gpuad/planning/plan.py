@@ -178,8 +178,8 @@ class Plan:
 
             traced, out_tree = trace(self._f, leaves, rebuild, self.name)
             if traced.on_device and any(isinstance(x, np.ndarray) for x in leaves):
-                raise TypeError(f"plan({self.name}): expected CuPy arrays as arguments of a function that computes with CuPy's, got "
-                                "NumPy's; move them first, with cupy.asarray(x)")
+                raise TypeError(f"plan({self.name}): expected CuPy arrays as arguments of a function that computes with CuPy's, "
+                                "got NumPy's; move them first, with cupy.asarray(x)")
             quick = not kwargs and all(value.is_constant for _, value in static)
             like = next(filter(is_cupy, leaves), None)
             unpack = unpacker(args if quick else (), traced, [i for i, _ in static] if quick else (), like)

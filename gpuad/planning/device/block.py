@@ -285,13 +285,6 @@ def moves(row: Row) -> bool:
     return row.function in MOVES or (row.function is functions.getitem and not is_view(row))
 
 
-def parts_of(row: Row) -> list[tuple[Any, Any]]:
-    """(array, index) of each part that a row scatters or assigns."""
-    if row.function is functions.scatter_sum:
-        return list(zip(row.args[1], row.args[2], strict=True))
-    return [(row.args[0], row.args[1])] if row.function is functions.scatter_add else [(row.args[1], row.args[2])]
-
-
 def reduced_length(program: Program, row: Row) -> int:
     """How many entries a reduction or product joins for one of its results."""
     shape = shape_of(program, row.args[0])

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpuad.planning import functions
 from gpuad.planning.device.addresses import Place, coordinate, offset
-from gpuad.planning.device.dtypes import compute_type, converted, is_known, literal, load
+from gpuad.planning.device.dtypes import compute_type, converted, is_known, literal
 from gpuad.planning.device.indexing import Index, comes_from, falls_on, matches, numbers_of, parsed, selected
 from gpuad.planning.passes.facts import uniform
 from gpuad.planning.program import Program, Row, Var
@@ -23,8 +23,12 @@ SELDOM = 4
 """The part of an array from which on writing into it is worth computing all of it anew."""
 MOST_ENTRIES = 1 << 31
 
-Reader = Callable[[int], Place]
+Placing = Callable[[int], Place]
+"""Where a variable lies."""
+Reading = Callable[[Place, str], str]
+"""The text of the entry at an offset of a place's memory."""
 Sum = Callable[[str, str], str]
+"""The sum of two texts."""
 
 
 def is_move(row: Row) -> bool:
@@ -32,29 +36,34 @@ def is_move(row: Row) -> bool:
     return row.function in SCATTERS or row.function is np.concatenate or (row.function is functions.getitem and not is_view(row))
 
 
-def can_move(program: Program, row: Row) -> bool:
-    """Whether there is a text for such a row."""
-    specs = [program.spec(j) for j in row.parents]
-    if row.out.kind != "array" or not specs or not all(s.kind == "array" and is_known(s.dtype) and s.size for s in specs) \
-            or not is_known(row.out.dtype) or not 0 < row.out.size < MOST_ENTRIES:
-        return False
+def has_text(program: Program, row: Row) -> bool:
+    """Whether the index of a row that moves entries is understood, and its arrays are variables or one number."""
     if row.function is np.concatenate:
         return not set(row.kwargs) - {"axis"} and len(row.args) == 1 and row.kwargs.get("axis", 0) is not None \
-            and all(type(x) is Var for x in row.args[0]) and len(specs) <= MOST_COMPARED
+            and all(type(x) is Var for x in row.args[0])
     if row.kwargs:
         return False
     if row.function is functions.getitem:
         return type(row.args[0]) is Var and parsed(program, row.args[1], program.spec(row.args[0].index).shape) is not None
-    compared = 0
-    for x, tree in parts_of(row):
-        index = parsed(program, tree, row.out.shape)
-        if index is None or not (type(x) is Var or np.size(x) == 1):
-            return False
-        if row.function is functions.assigned and SELDOM * math.prod(index.result) < row.out.size:
-            return False  # better written into a copy, or into the array itself
-        compared += numbers_of(index)
     start = start_of(row)
-    return compared <= MOST_COMPARED and (start is None or type(start) is Var or uniform(start) is not None)
+    return all(parsed(program, tree, row.out.shape) is not None and (type(x) is Var or np.size(x) == 1)
+               for x, tree in parts_of(row)) and (start is None or type(start) is Var or uniform(start) is not None)
+
+
+def can_move(program: Program, row: Row) -> bool:
+    """Whether a kernel of entries is a good place for such a row: it asks few places for each of its entries."""
+    specs = [program.spec(j) for j in row.parents]
+    if row.out.kind != "array" or not specs or not all(s.kind == "array" and is_known(s.dtype) and s.size for s in specs) \
+            or not is_known(row.out.dtype) or not 0 < row.out.size < MOST_ENTRIES or not has_text(program, row):
+        return False
+    if row.function is np.concatenate:
+        return len(specs) <= MOST_COMPARED
+    if row.function is functions.getitem:
+        return True
+    found = [parsed(program, tree, row.out.shape) for _, tree in parts_of(row)]
+    if row.function is functions.assigned and any(SELDOM * math.prod(index.result) < row.out.size for index in found if index):
+        return False  # better written into a copy, or into the array itself
+    return sum(numbers_of(index) for index in found if index) <= MOST_COMPARED
 
 
 def parts_of(row: Row) -> list[tuple[Any, Any]]:
@@ -69,19 +78,17 @@ def start_of(row: Row) -> Any:
     return None if row.function is functions.scatter_add else row.args[0]
 
 
-def moved(program: Program, i: int, at: str, place: Reader, joined: Sum) -> list[str]:
-    """The statements that compute ``x{i}``, the entry with flat index ``at``.
-
-    ``place`` says where a variable lies, which the text calls ``v{variable}``; ``joined`` is the sum of two texts.
-    """
+def moved(program: Program, i: int, place: Placing, read: Reading, joined: Sum, at: str = "") -> list[str]:
+    """The statements that compute ``x{i}``, the entry with flat index ``at``, or with the index ``e`` that is there already."""
     row = program.rows[i - program.first]
-    lines = _Text(program, row, place, joined).lines(f"x{i}")
-    return [f"{compute_type(row.out.dtype)} x{i};", "{", f"  const unsigned int e = {at};", *("  " + line for line in lines), "}"]
+    lines = _Text(program, row, place, read, joined).lines(f"x{i}")
+    index = [f"const unsigned int e = {at};"] if at else []
+    return [f"{compute_type(row.out.dtype)} x{i};", "{", *("  " + line for line in (*index, *lines)), "}"]
 
 
 class _Text:
-    def __init__(self, program: Program, row: Row, place: Reader, joined: Sum):
-        self.program, self.row, self.place, self.joined = program, row, place, joined
+    def __init__(self, program: Program, row: Row, place: Placing, read: Reading, joined: Sum):
+        self.program, self.row, self.place, self.read, self.joined = program, row, place, read, joined
 
     def lines(self, name: str) -> list[str]:
         """The statements that give an entry its value."""
@@ -130,8 +137,8 @@ class _Text:
         return index
 
     def _read(self, place: Place, at: str) -> str:
-        return converted(load(place.dtype, f"v{place.root} + {at}"), place.dtype, self.row.out.dtype)
+        return converted(self.read(place, at), place.dtype, self.row.out.dtype)
 
     def _number(self, index: Index, part: Any, at: str) -> str:
         place = self.place(part.numbers.index).broadcast(index.shape)
-        return load(place.dtype, f"v{place.root} + {place.at(at)}")
+        return self.read(place, place.at(at))

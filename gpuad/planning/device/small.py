@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from gpuad.planning import functions
-from gpuad.planning.device.block import Block, is_head, moves, parts_of, reduced_length
+from gpuad.planning.device.block import Block, is_head, moves, reduced_length
 from gpuad.planning.device.block_text import written
 from gpuad.planning.device.code import Code, Node, Step
 from gpuad.planning.device.dtypes import is_known
 from gpuad.planning.device.expressions import is_supported
 from gpuad.planning.device.indexing import numbers_of, parsed
+from gpuad.planning.device.moving import has_text, parts_of
 from gpuad.planning.device.places import ACROSS, shape_of, sources
 from gpuad.planning.passes.facts import uniform
 from gpuad.planning.program import Program, Row, Spec, Var, variables
@@ -78,22 +79,10 @@ def _reduces(row: Row) -> bool:
 
 
 def _moves(program: Program, row: Row) -> bool:
-    f = row.function
-    if f is np.concatenate:
-        return not set(row.kwargs) - {"axis"} and len(row.args) == 1 and row.kwargs.get("axis", 0) is not None \
-            and all(type(x) is Var for x in row.args[0])
-    if f in ALONG:
-        return len(row.args) == 1 and type(row.args[0]) is Var and isinstance(row.kwargs.get("axis"), int) \
-            and set(row.kwargs) == {"axis"} and program.spec(row.args[0].index).dtype.kind in "biuf"
-    if row.kwargs:
-        return False
-    if f is functions.getitem:
-        return type(row.args[0]) is Var and parsed(program, row.args[1], shape_of(program, row.args[0])) is not None
-    if f is not functions.assigned and not all(type(x) is Var for x, _ in parts_of(row)):
-        return False
-    start = row.args[0] if f is functions.assigned else None
-    return all(parsed(program, index, row.out.shape) is not None and (type(x) is Var or np.size(x) == 1)
-               for x, index in parts_of(row)) and (start is None or type(start) is Var or uniform(start) is not None)
+    if row.function not in ALONG:
+        return has_text(program, row)
+    return len(row.args) == 1 and type(row.args[0]) is Var and isinstance(row.kwargs.get("axis"), int) \
+        and set(row.kwargs) == {"axis"} and program.spec(row.args[0].index).dtype.kind in "biuf"
 
 
 def time(program: Program, i: int) -> float:

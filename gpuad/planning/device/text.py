@@ -154,8 +154,8 @@ class Body:
             return [statement(self.program, i, self.operands(i))]
         step = self.stride(self.space.indices[i]) if self.width > 1 else 0
         dtype = self.program.spec(i).dtype
-        return moved(self.program, i, f"{at} + {step} * u" if step else at, self.space.moved.__getitem__,
-                     lambda a, b: total(np.add, dtype, a, b))
+        return moved(self.program, i, self.space.moved.__getitem__, lambda place, at: load(place.dtype, f"v{place.root} + {at}"),
+                     lambda a, b: total(np.add, dtype, a, b), f"{at} + {step} * u" if step else at)
 
     def loads(self, n: int, at: str) -> tuple[list[str], list[str]]:
         """(before the loop over neighbours, inside it): statements that give ``a{n}``, an access's entry in its compute type."""
