@@ -12,7 +12,8 @@ from gpuad.aliasing import Kind, is_view_of, view
 from gpuad.dispatch import DEFINED, LIKE, METHODS, TABLE, any_traced, blank, made_like, named_out
 from gpuad.errors import PlanError
 from gpuad.planning import functions
-from gpuad.planning.staged import STEERING, Recorder, StagedArray, staged_in, values_of
+from gpuad.planning.recorder import Recorder
+from gpuad.planning.staged import STEERING, StagedArray, staged_in, values_of
 from gpuad.primitives.assignment import write_out
 from gpuad.primitives.views import PERMUTED, REPEATED, RESHAPED, read_only
 from linalg.arrays import Shape, is_cupy

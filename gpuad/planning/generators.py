@@ -5,7 +5,8 @@ from typing import Any
 
 from gpuad.errors import PlanError
 from gpuad.planning.calls import refuse_out, refuse_settings
-from gpuad.planning.staged import STAGED, Recorder, staged_in
+from gpuad.planning.recorder import Recorder
+from gpuad.planning.staged import STAGED, staged_in
 
 
 class StagedGenerator:

@@ -27,8 +27,8 @@ class NodeReport:
     threads: int
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, kw_only=True)
+class Summary:
     """A planned function in numbers; ``str()`` of it is a table, ``to_dict()`` what JSON can hold. Memory is that of one runner:
     threads that run a plan at the same time have one each."""
 
@@ -37,20 +37,55 @@ class Report:
     rows: int
     passes: dict[str, int]
     """What each pass did: how many rows it dropped, merged or rewrote."""
+    arena_bytes: int
+    unshared_bytes: int
+    """Of all intermediate results that are stored, if each had memory of its own."""
+    results: int
+    result_bytes: int
+    flops: int
+    not_counted: dict[str, int]
+    """Rows whose operations are not known, by function."""
+    moved_bytes: int
+    """That steps read and write, each array once for each step."""
+
+    @property
+    def intensity(self) -> float:
+        """Operations for each byte that is moved."""
+        return self.flops / self.moved_bytes if self.moved_bytes else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers by name."""
+        return {**asdict(self), "intensity": self.intensity}
+
+    def __str__(self) -> str:
+        known = [(a, b) for a, b in self._lines() if b]
+        width = max(len(a) for a, _ in known) + 2
+        return "\n".join([f"plan({self.name})", *(f"  {a:<{width}}{b}" for a, b in known)])
+
+    def _lines(self) -> Iterator[tuple[str, str]]:
+        """What is said of each thing; nothing, where there is nothing to say."""
+        raise NotImplementedError
+
+
+def operations(program: Program) -> dict[str, Any]:
+    """A program's operations, and the rows whose operations are not known, as a Summary has them."""
+    found = [(row, flops(program, row)) for row in program.rows]
+    return {"flops": sum(n for _, n in found if n is not None), "not_counted": by_name(row for row, n in found if n is None)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Summary):
+    """A planned function on the host in numbers."""
+
     steps: dict[str, int]
     """Steps by kind, views left out."""
     supernodes: tuple[NodeReport, ...]
     threads: int
     buffers: int
-    arena_bytes: int
     scratch_bytes: int
     """Tiles of the values that stay in supernodes, for all threads, and partial results."""
     live_bytes: int
     """Of the buffers that hold values at once, at most: no arena can be smaller without other steps."""
-    unshared_bytes: int
-    """Of all intermediate results, if each had memory of its own."""
-    results: int
-    result_bytes: int
     copied: tuple[int, ...]
     """Outputs that are copied into their arrays at the end; the others are computed there."""
     scalars: int
@@ -59,10 +94,6 @@ class Report:
     """Donated arguments and the results that lie in their memory, by their names in the source."""
     not_donated: tuple[str, ...]
     """Donated arguments that no result can use."""
-    flops: int
-    not_counted: dict[str, int]
-    """Rows whose operations are not known, by function."""
-    moved_bytes: int
     opaque: dict[str, int]
     """Rows that make new arrays at each run, by function."""
 
@@ -72,7 +103,6 @@ class Report:
         program, s = schedule.program, schedule.storage
         found, copied = spans(schedule), copies(schedule)
         steps = Counter(kind_of(schedule, step) for step in schedule.steps)
-        counts = [(row, flops(program, row)) for row in program.rows]
         return Report(
             name=name, traced_rows=len(traced.rows), rows=len(program.rows), passes=dict(program.notes),
             steps={kind: steps[kind] for kind in KINDS if steps[kind]},
@@ -84,26 +114,18 @@ class Report:
             copied=tuple(copied), scalars=len(program.outputs) - len(schedule.result_specs),
             donated={f"x{d}": f"r{k}" for k, d in sorted(s.donated.items(), key=lambda pair: pair[1])},
             not_donated=tuple(f"x{d}" for d in schedule.donated if d not in s.donated.values()),
-            flops=sum(n for _, n in counts if n is not None), not_counted=_by_name(row for row, n in counts if n is None),
+            **operations(program),
             moved_bytes=sum(moved(schedule, step) for step in schedule.steps) + 2 * sum(copied.values()),
-            opaque=_by_name(row for i, row in program.numbered() if _is_opaque(row, s.kind[i])))
+            opaque=by_name(row for i, row in program.numbered() if _is_opaque(row, s.kind[i])))
 
     @property
     def peak_bytes(self) -> int:
         """Memory that a runner keeps: the arena and the tiles. Results, and arrays of opaque rows, are beside it."""
         return self.arena_bytes + self.scratch_bytes
 
-    @property
-    def intensity(self) -> float:
-        """Operations for each byte that is moved."""
-        return self.flops / self.moved_bytes if self.moved_bytes else 0.0
-
     def to_dict(self) -> dict[str, Any]:
         """All numbers by name."""
-        return {**asdict(self), "peak_bytes": self.peak_bytes, "intensity": self.intensity}
-
-    def __str__(self) -> str:
-        return table(self.name, self._lines())
+        return {**super().to_dict(), "peak_bytes": self.peak_bytes}
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield "rows", f"{self.traced_rows:,} as traced, {self.rows:,} after analysis"
@@ -145,15 +167,8 @@ def _is_opaque(row: Row, kind: str) -> bool:
     return makes and kind == "object" and not is_view(row)
 
 
-def _by_name(rows: Iterable[Row]) -> dict[str, int]:
+def by_name(rows: Iterable[Row]) -> dict[str, int]:
     return dict(Counter(name_of(row.function) for row in rows).most_common())
-
-
-def table(name: str, lines: Iterable[tuple[str, str]]) -> str:
-    """A report as text: what is said of each thing that there is anything to say of."""
-    known = [(a, b) for a, b in lines if b]
-    width = max(len(a) for a, _ in known) + 2
-    return "\n".join([f"plan({name})", *(f"  {a:<{width}}{b}" for a, b in known)])
 
 
 def counts(found: dict[str, int], most: int = LISTED) -> str:

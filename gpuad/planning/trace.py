@@ -19,7 +19,8 @@ from gpuad.errors import PlanError
 from gpuad.planning import operators as _operators  # noqa: F401  (attaches the operators of staged arrays)
 from gpuad.planning.generators import StagedGenerator
 from gpuad.planning.program import Program, Var, name_of, substitute
-from gpuad.planning.staged import Recorder, StagedArray, mark
+from gpuad.planning.recorder import Recorder, mark
+from gpuad.planning.staged import StagedArray
 from gpuad.traced import TracedArray, settled
 from linalg.arrays import Array, borrowing, is_cupy, to_host
 

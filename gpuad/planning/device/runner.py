@@ -16,7 +16,7 @@ import numpy as np
 from gpuad.planning.device.numbers import Numbers
 from gpuad.planning.device.results import ALIGNMENT, ResultSet
 from gpuad.planning.device.schedule import DeviceSchedule, upload
-from gpuad.planning.staged import mark
+from gpuad.planning.recorder import mark
 from linalg.arrays import Array, cupy, is_cupy
 from linalg.kernels import memory
 from linalg.kernels.graphs import CaptureError, capture
